@@ -1,0 +1,1 @@
+"""The pipeline file: YAML with places, the envelope, the environment, expressions."""

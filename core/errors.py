@@ -1,0 +1,81 @@
+"""The tree of errors: a branch says who can mend it, a leaf is the fact, every leaf has a code.
+
+The leaves live beside their subject, in modules named `errors`; `headrace explain CODE` prints a leaf's docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+__all__ = [
+    "BrokerError",
+    "ConfigError",
+    "HeadraceError",
+    "MachineError",
+    "Place",
+    "PluginError",
+    "Problems",
+    "RecordError",
+]
+
+
+class Place(NamedTuple):
+    """A position in a file that a person can open: 1-based line and column."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class HeadraceError(Exception):
+    """Any error that Headrace raises on purpose: what is wrong, how to mend it, and where."""
+
+    code: ClassVar[str] = ""
+
+    def __init__(self, fault: str, *, mend: str = "", place: Place | None = None) -> None:
+        super().__init__(fault)
+        self.fault, self.mend, self.place = fault, mend, place
+
+    def __str__(self) -> str:
+        where = f"{self.place} " if self.place else ""
+        code = f"{self.code} " if self.code else ""
+        mend = f"; {self.mend}" if self.mend else ""
+        return f"{where}{code}{self.fault}{mend}"
+
+
+class ConfigError(HeadraceError):
+    """The writer of a pipeline file, or of a command line, can mend it."""
+
+
+class PluginError(HeadraceError):
+    """The author of a plugin can mend it."""
+
+
+class BrokerError(HeadraceError):
+    """The operator of the Kafka broker can mend it."""
+
+
+class MachineError(HeadraceError):
+    """Whoever looks after this machine can mend it: Java, ports, folders, disks."""
+
+
+class RecordError(HeadraceError):
+    """The publisher of a record can mend it: the record becomes a dead letter, the stream goes on.
+
+    The same record fails the same way every time, so it is never retried.
+    """
+
+
+class Problems(HeadraceError):
+    """Everything wrong with one file, reported at once; each problem keeps its own place, code and mend."""
+
+    def __init__(self, problems: Sequence[HeadraceError]) -> None:
+        super().__init__(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}")
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)

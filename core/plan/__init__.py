@@ -1,0 +1,1 @@
+"""Pipeline file in, immutable plan out."""

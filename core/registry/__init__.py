@@ -1,0 +1,1 @@
+"""Model manifests, their hashes and the folder that holds them."""

@@ -1,0 +1,1 @@
+"""What a router decides, and how a record follows the decision."""

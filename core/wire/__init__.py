@@ -1,0 +1,1 @@
+"""The public message contract: results, dead letters, CloudEvents and trace headers."""

@@ -1,0 +1,1 @@
+"""Steps that turn message bytes into records."""

@@ -1,0 +1,1 @@
+"""What `headrace demo` does, by the public commands alone."""
