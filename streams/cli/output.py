@@ -1,0 +1,55 @@
+"""How commands speak: facts as text or JSON on stdout, progress on stderr, colour only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["emit_json", "is_terminal", "json_option", "pipeline_argument", "printable", "say"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+pipeline_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+
+
+def is_terminal(stream: Any = None) -> bool:
+    """Whether a person looks at the stream (stderr unless told): progress bars and colour make sense."""
+    return bool((stream or sys.stderr).isatty())
+
+
+def emit_json(facts: Any) -> None:
+    """Print facts as one JSON document; what UTF-8 cannot hold is escaped."""
+    click.echo(json.dumps(facts, indent=2, ensure_ascii=not _utf8_safe(facts)))
+
+
+def say(line: str) -> None:
+    """Print a plain line for people on stderr, so that stdout stays clean for programs."""
+    click.echo(line, err=True)
+
+
+def printable(text: str) -> str:
+    """Return text that is safe on a terminal: control characters and lone surrogates become visible escapes.
+
+    Payloads, headers and topic names come from strangers; an escape sequence among them must not act.
+    """
+    return "".join(_visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    if char.isprintable():
+        return char
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _utf8_safe(facts: Any) -> bool:
+    try:
+        json.dumps(facts, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
