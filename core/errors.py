@@ -9,14 +9,19 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 __all__ = [
+    "BrokenPluginError",
     "BrokerError",
     "ConfigError",
+    "DuplicateStepError",
     "HeadraceError",
     "MachineError",
+    "ModelOutputError",
     "Place",
     "PluginError",
     "Problems",
     "RecordError",
+    "StepContractError",
+    "StepOpenError",
 ]
 
 
@@ -79,3 +84,56 @@ class Problems(HeadraceError):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
+
+
+# -- plugins: beside catalog.py and step.py
+
+
+class BrokenPluginError(PluginError):
+    """A plugin that the pipeline uses could not be imported or registered.
+
+    The entry point is named with the error it raised. Other plugins still work; a broken one that no pipeline
+    uses is skipped. Mend: reinstall or update the distribution, or remove the step from the file.
+    """
+
+    code = "HR601"
+
+
+class DuplicateStepError(PluginError):
+    """Two plugins registered a step of the same kind and name.
+
+    Nobody could say which one a pipeline means, so neither is taken. Mend: uninstall one of the distributions
+    that the message names, or ask one of the authors to rename the step.
+    """
+
+    code = "HR602"
+
+
+class StepContractError(PluginError):
+    """A step did not keep its side: it must return exactly one item for each record, in the same order.
+
+    The batch is treated as failed: its records are retried and then become dead letters, nothing is guessed.
+    Mend: the plugin's author returns one record (or output, or decision) for each one given; a step that wants
+    to drop a record returns `record.filtered(reason)`.
+    """
+
+    code = "HR603"
+
+
+class StepOpenError(PluginError):
+    """A step failed while it loaded, before the first record.
+
+    The worker stops, since every record would fail. Mend: the message carries the plugin's own error; correct
+    the step's options, or update the plugin.
+    """
+
+    code = "HR604"
+
+
+class ModelOutputError(PluginError):
+    """A model returned something that is not a JSON object of plain values.
+
+    Mend: the plugin's author returns a dict of str, int, float, bool, None, lists and dicts for each record.
+    """
+
+    code = "HR605"

@@ -1,0 +1,113 @@
+"""Headrace: transformer inference on event streams. This is the public interface for plugin authors.
+
+Names load when first used, so that `import headrace` costs nothing and the command line starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from headrace.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from headrace.core.catalog import Catalog
+    from headrace.core.errors import (
+        BrokerError,
+        ConfigError,
+        HeadraceError,
+        MachineError,
+        Place,
+        PluginError,
+        RecordError,
+    )
+    from headrace.core.hooks import hookimpl
+    from headrace.core.options import NoOptions, Options
+    from headrace.core.record import Batch, Content, Message, Outgoing, Output, Position, Record
+    from headrace.core.routing.decision import Candidate, Decision
+    from headrace.core.step import (
+        Codec,
+        Model,
+        ModelFacts,
+        Opens,
+        Postprocess,
+        Preprocess,
+        Result,
+        Router,
+        Sink,
+        StepContext,
+    )
+
+__all__ = [
+    "Batch",
+    "BrokerError",
+    "Candidate",
+    "Catalog",
+    "Codec",
+    "ConfigError",
+    "Content",
+    "Decision",
+    "HeadraceError",
+    "MachineError",
+    "Message",
+    "Model",
+    "ModelFacts",
+    "NoOptions",
+    "Opens",
+    "Options",
+    "Outgoing",
+    "Output",
+    "Place",
+    "PluginError",
+    "Position",
+    "Postprocess",
+    "Preprocess",
+    "Record",
+    "RecordError",
+    "Result",
+    "Router",
+    "Sink",
+    "StepContext",
+    "__version__",
+    "hookimpl",
+]
+
+_HOMES = {
+    "headrace.core.catalog": ("Catalog",),
+    "headrace.core.errors": (
+        "BrokerError",
+        "ConfigError",
+        "HeadraceError",
+        "MachineError",
+        "Place",
+        "PluginError",
+        "RecordError",
+    ),
+    "headrace.core.hooks": ("hookimpl",),
+    "headrace.core.options": ("NoOptions", "Options"),
+    "headrace.core.record": ("Batch", "Content", "Message", "Outgoing", "Output", "Position", "Record"),
+    "headrace.core.routing.decision": ("Candidate", "Decision"),
+    "headrace.core.step": (
+        "Codec",
+        "Model",
+        "ModelFacts",
+        "Opens",
+        "Postprocess",
+        "Preprocess",
+        "Result",
+        "Router",
+        "Sink",
+        "StepContext",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

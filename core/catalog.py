@@ -1,0 +1,119 @@
+"""The catalog: every step that the installed plugins bring, found by entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+from headrace.core import hooks
+from headrace.core.errors import BrokenPluginError, DuplicateStepError
+from headrace.core.options import NoOptions, Options
+from headrace.core.step import Factory, Kind, StepSpec
+
+__all__ = ["Catalog", "installed_catalog"]
+
+
+class Catalog:
+    """The steps by kind and name. Plugins fill it in `headrace_register`; everything else only reads it."""
+
+    def __init__(self) -> None:
+        self._specs: dict[tuple[Kind, str], StepSpec] = {}
+        self._doubled: dict[tuple[Kind, str], list[str]] = {}
+        self._distribution = ""
+        self.broken: dict[str, str] = {}
+        """Entry points that failed: name -> what they raised."""
+
+    def codec(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that turns message bytes into a value (protocol `Codec`)."""
+        self._add("codec", name, factory, options)
+
+    def splitter(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that splits and tags traffic."""
+        self._add("splitter", name, factory, options)
+
+    def preprocess(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that changes records before inference (`Preprocess`, or a function on one record)."""
+        self._add("preprocess", name, factory, options)
+
+    def router(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that chooses models (protocol `Router`, or a function on one record)."""
+        self._add("router", name, factory, options)
+
+    def model(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that infers (protocol `Model`, or a function on one record)."""
+        self._add("model", name, factory, options)
+
+    def postprocess(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that changes outputs (`Postprocess`, or a function on one record)."""
+        self._add("postprocess", name, factory, options)
+
+    def sink(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
+        """Register a step that delivers results (protocol `Sink`); the runtime gives every sink `when`."""
+        self._add("sink", name, factory, options)
+
+    def find(self, kind: Kind, name: str) -> StepSpec | None:
+        """Return the step, or None when no plugin registered it.
+
+        Raises:
+            DuplicateStepError: HR602, two plugins registered it.
+        """
+        rivals = self._doubled.get((kind, name))
+        if rivals:
+            raise DuplicateStepError(
+                f"{kind} {name!r} is registered by {' and by '.join(rivals)}", mend="uninstall one of them"
+            )
+        return self._specs.get((kind, name))
+
+    def names(self, kind: Kind) -> list[str]:
+        """Return the names of one kind, sorted."""
+        return sorted(name for spec_kind, name in self._specs if spec_kind == kind)
+
+    def specs(self) -> list[StepSpec]:
+        """Return every step, by kind and name."""
+        return [self._specs[key] for key in sorted(self._specs)]
+
+    def load(self, points: Iterable[EntryPoint]) -> None:
+        """Load plugins; a broken one is remembered by name, the others still load."""
+        for point in points:
+            try:
+                self._load_one(point)
+            except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything at import
+                self.broken[point.name] = f"{type(error).__name__}: {error}"
+
+    def refuse_broken(self, name: str) -> None:
+        """Raise when the plugin of that entry point is broken.
+
+        Raises:
+            BrokenPluginError: HR601, with what the plugin raised.
+        """
+        if name in self.broken:
+            raise BrokenPluginError(
+                f"plugin {name!r} could not be loaded: {self.broken[name]}", mend="reinstall or update it"
+            )
+
+    def _load_one(self, point: EntryPoint) -> None:
+        manager = pluggy.PluginManager(hooks.PROJECT)
+        manager.add_hookspecs(hooks)
+        manager.register(point.load(), name=point.name)
+        manager.check_pending()
+        self._distribution = point.dist.name if point.dist else point.value
+        manager.hook.headrace_register(catalog=self)
+
+    def _add(self, kind: Kind, name: str, factory: Factory, options: type[Options]) -> None:
+        key = (kind, name)
+        spec = StepSpec(kind, name, factory, options, self._distribution)
+        if key in self._specs and self._specs[key] != spec:
+            self._doubled.setdefault(key, [self._specs[key].distribution]).append(self._distribution)
+            return
+        self._specs[key] = spec
+
+
+@cache
+def installed_catalog() -> Catalog:
+    """Return the catalog of the plugins installed in this Python, loaded once."""
+    catalog = Catalog()
+    catalog.load(sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name))
+    return catalog

@@ -1,0 +1,156 @@
+"""A record on its way through a pipeline, the message it came from, and the batch it travels in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+import msgspec
+
+from headrace.core.routing.slip import Slip
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Batch", "Content", "Headers", "Message", "Outgoing", "Output", "Position", "Record", "Status"]
+
+Headers = tuple[tuple[str, bytes], ...]
+Output = Mapping[str, Any]
+Status = Literal["ok", "filtered", "expired", "fallback"]
+
+
+class Position(NamedTuple):
+    """Where a message lies in Kafka: unique for ever, as long as the topic is not recreated."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message as Kafka gave it: bytes, not yet understood by anyone.
+
+    `value` None is a tombstone. `timestamp_ms` is milliseconds since 1970 UTC.
+    """
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a codec read from a message: its value, and the CloudEvents attributes found inside the value.
+
+    `value` is JSON data or text. `attributes` is empty unless the value itself is an envelope (structured
+    CloudEvents); attributes in headers are read by the runtime, whatever the codec.
+    """
+
+    value: Any
+    attributes: Mapping[str, str] = {}
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A message to be sent; the runtime sends it and waits for the broker's acknowledgement.
+
+    `partition` None lets the key decide, as in any Kafka producer. `timestamp_ms` None is the time of sending.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+    timestamp_ms: int | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One message on its way: what the publisher sent, and what the steps have made of it so far.
+
+    Frozen: a step returns a changed copy (`with_text`, `with_output`, `replace`) and never alters what it was given,
+    because after a failure the batch runs again from the same records.
+    """
+
+    id: str
+    source: Position
+    key: bytes | None = None
+    unit: str | None = None
+    value: Any = None
+    text: str = ""
+    headers: Headers = ()
+    tags: Mapping[str, str] = {}
+    tensors: Mapping[str, np.ndarray[Any, Any]] = {}
+    timestamp_ms: int = 0
+    deadline_ms: int | None = None
+    status: Status = "ok"
+    reason: str | None = None
+    output: Output | None = None
+    slip: Slip | None = None
+    inference_ms: float = 0.0
+    attempt: int = 1
+
+    def replace(self, **changes: Any) -> Record:
+        """Return a copy with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+    def with_text(self, text: str) -> Record:
+        """Return the record with this text; itself when the text is the same."""
+        return self if text == self.text else msgspec.structs.replace(self, text=text)
+
+    def with_output(self, output: Output) -> Record:
+        """Return the record with this model output."""
+        return msgspec.structs.replace(self, output=output)
+
+    def with_tag(self, name: str, value: str) -> Record:
+        """Return the record with one more tag."""
+        return msgspec.structs.replace(self, tags={**self.tags, name: value})
+
+    def filtered(self, reason: str) -> Record:
+        """Return the record as one that needs no inference: it ends as `filtered`, with the reason."""
+        return msgspec.structs.replace(self, status="filtered", reason=reason)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the steps that follow still have work with it."""
+        return self.status == "ok"
+
+
+class Batch(Sequence[Record]):
+    """The records that go through a step together, in the order of their partition.
+
+    A step returns exactly one record for each one it was given, in the same order.
+    """
+
+    __slots__ = ("records",)
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts, in order."""
+        return [record.text for record in self.records]
+
+    def map(self, change: Callable[[Record], Record]) -> Batch:
+        """Return a batch of the changed records."""
+        return Batch([change(record) for record in self.records])
+
+    @overload
+    def __getitem__(self, at: int) -> Record: ...
+    @overload
+    def __getitem__(self, at: slice) -> Batch: ...
+    def __getitem__(self, at: int | slice) -> Record | Batch:
+        return Batch(self.records[at]) if isinstance(at, slice) else self.records[at]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __repr__(self) -> str:
+        return f"Batch({list(self.records)!r})"

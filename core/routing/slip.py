@@ -1,0 +1,76 @@
+"""The routing slip of a record: the decision, how far it has come, and who served it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from headrace.core.routing.decision import Candidate, Decision
+
+__all__ = ["Accepts", "Slip", "advance"]
+
+Accepts = Callable[[str, Mapping[str, Any]], bool]
+"""Evaluates a CEL `accept_if` over an output."""
+
+
+class Slip(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision under way. `at` is the index of the next candidate; None once a model's output was accepted."""
+
+    policy: str
+    decision: Decision
+    at: int | None = 0
+    path: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def next(self) -> Candidate | None:
+        """The model that must run now; None when the decision is done."""
+        return None if self.at is None else self.decision.steps[self.at]
+
+    @property
+    def assigned_model(self) -> str | None:
+        """The model the router put first."""
+        return self.decision.steps[0].model if self.decision.steps else None
+
+    @property
+    def served_model(self) -> str | None:
+        """The model whose output stands."""
+        return self.path[-1] if self.path else None
+
+
+def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:
+    """Return the slip after its next candidate gave this output: done, or on to the candidate after it."""
+    at = slip.at or 0
+    candidate = slip.decision.steps[at]
+    path = (*slip.path, candidate.model)
+    last = at + 1 == len(slip.decision.steps)
+    if last or slip.decision.combine == "single" or _is_accepted(candidate, output, accepts):
+        reason = _why_served(slip, candidate, output)
+        return msgspec.structs.replace(slip, at=None, path=path, reason=reason)
+    return msgspec.structs.replace(slip, at=at + 1, path=path, reason=_why_passed_on(candidate, output))
+
+
+def _is_accepted(candidate: Candidate, output: Mapping[str, Any], accepts: Accepts) -> bool:
+    rule = candidate.accept_if
+    if rule is None:
+        return True
+    if isinstance(rule, str):
+        return accepts(rule, output)
+    score = output.get("score")
+    return score is not None and score >= rule
+
+
+def _why_served(slip: Slip, candidate: Candidate, output: Mapping[str, Any]) -> str:
+    if slip.reason:
+        return slip.reason
+    if isinstance(candidate.accept_if, float | int):
+        return f"{candidate.model} scored {output.get('score', 0):.4g}, at least {candidate.accept_if:g}"
+    return slip.decision.reason
+
+
+def _why_passed_on(candidate: Candidate, output: Mapping[str, Any]) -> str:
+    if isinstance(candidate.accept_if, str):
+        return f"{candidate.model} did not satisfy {candidate.accept_if}"
+    return f"{candidate.model} scored {output.get('score', 0):.4g}, less than {candidate.accept_if:g}"

@@ -1,0 +1,217 @@
+"""What a step is, one protocol a kind, and how a plugin's class or function becomes one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+
+from headrace.core.options import Options
+from headrace.core.record import Batch, Content, Message, Outgoing, Output, Record
+from headrace.core.routing.decision import Decision
+
+__all__ = [
+    "KINDS",
+    "Codec",
+    "Kind",
+    "Model",
+    "ModelFacts",
+    "Opens",
+    "Preprocess",
+    "Postprocess",
+    "Result",
+    "Router",
+    "Sink",
+    "StepContext",
+    "StepSpec",
+    "bind",
+]
+
+Kind = Literal["codec", "splitter", "preprocess", "router", "model", "postprocess", "sink"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step may know of its surroundings.
+
+    Attributes:
+        pipeline: the pipeline's name.
+        name: the step's name in the file; for a model the name that routers use.
+        registry: where models live, a folder or an fsspec URL.
+        threads: processor threads this step may keep busy; at least 1.
+        models: the names of the pipeline's models, in the order of the file.
+    """
+
+    pipeline: str
+    name: str
+    registry: str
+    threads: int = 1
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model without loading it: `plan` shows it and results carry its version.
+
+    Attributes:
+        version: what results carry as `version`, for example `reviews@1`.
+        labels: the labels its outputs can have; empty when it has none or they are open.
+        size_bytes: bytes of its files; 0 when it has none.
+        hash: identifies its content; part of the plan's hash.
+    """
+
+    version: str
+    labels: tuple[str, ...] = ()
+    size_bytes: int = 0
+    hash: str = ""
+
+
+class Codec(Protocol):
+    """Turns the bytes of a message into a value."""
+
+    def decode(self, message: Message) -> Content:
+        """Return the content of a message whose value is not None.
+
+        Raises:
+            RecordError: the bytes are not what this codec reads; the message becomes a dead letter.
+        """
+
+
+class Preprocess(Protocol):
+    """Changes records before inference."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the changed records: as many, in the same order."""
+
+
+class Postprocess(Protocol):
+    """Changes records that have an output."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the changed records: as many, in the same order."""
+
+
+class Model(Protocol):
+    """Infers. A record's output never depends on the batch it happens to be in."""
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        """Return one output a record, in order; for text classification `label`, `score` and `scores`."""
+
+    def facts(self, context: StepContext) -> ModelFacts:
+        """Return what is known without loading the model.
+
+        Raises:
+            ConfigError: the model does not exist or is not whole; `check` reports it at the model's place.
+        """
+
+
+class Router(Protocol):
+    """Chooses models."""
+
+    def route(self, batch: Batch) -> Sequence[Decision]:
+        """Return one decision a record, in order."""
+
+    def models(self, context: StepContext) -> Sequence[str]:
+        """Return every model this router may choose; `check` refuses names that the file does not have."""
+
+
+class Result(NamedTuple):
+    """A record at its end and the body of its result, as the message contract has it."""
+
+    record: Record
+    body: dict[str, Any]
+
+
+class Sink(Protocol):
+    """Delivers results. Its options have `when`; the runtime hands it only what `when` selects."""
+
+    def outgoing(self, results: Sequence[Result]) -> Sequence[Outgoing]:
+        """Return the Kafka messages to send for these results, one each, in order."""
+
+    def topics(self) -> Sequence[str]:
+        """Return the topics it writes, so that the plan can make them."""
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A step that loads something heavy: done in the worker before its first batch, never by `check`."""
+
+    def open(self, context: StepContext) -> None:
+        """Load what the step needs; a failure here stops the worker with one clear error."""
+
+    def close(self) -> None:
+        """Give everything back; called once, also after a failure."""
+
+
+Factory = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """A step as a plugin registered it: its kind and name, what makes it, and its options model."""
+
+    kind: Kind
+    name: str
+    factory: Factory
+    options: type[Options]
+    distribution: str = field(default="", compare=False)
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.factory) or "").partition("\n")[0]
+
+
+def bind(spec: StepSpec, options: Options) -> Any:
+    """Return the step: the class made with its options, or the function lifted over the batch."""
+    if inspect.isclass(spec.factory):
+        return spec.factory(options) if _takes(spec.factory) else spec.factory()
+    function = spec.factory
+    one = (lambda item: function(item, options)) if _takes(function, beside=1) else function
+    return _LIFTS[spec.kind](one)
+
+
+def _takes(factory: Factory, beside: int = 0) -> bool:
+    return len(inspect.signature(factory).parameters) > beside
+
+
+class _LiftedCodec:
+    def __init__(self, decode: Callable[[Message], Content]) -> None:
+        self.decode = decode
+
+
+class _LiftedModel:
+    def __init__(self, one: Callable[[Record], Output]) -> None:
+        self._one = one
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        return [self._one(record) for record in batch]
+
+    def facts(self, context: StepContext) -> ModelFacts:
+        return ModelFacts(version=context.name)
+
+
+class _LiftedRouter:
+    def __init__(self, one: Callable[[Record], Decision]) -> None:
+        self._one = one
+
+    def route(self, batch: Batch) -> Sequence[Decision]:
+        return [self._one(record) for record in batch]
+
+    def models(self, context: StepContext) -> Sequence[str]:
+        return context.models
+
+
+def _lift_change(one: Callable[[Record], Record]) -> Callable[[Batch], Batch]:
+    return lambda batch: batch.map(one)
+
+
+_LIFTS: Mapping[str, Callable[[Any], Any]] = {
+    "codec": _LiftedCodec,
+    "preprocess": _lift_change,
+    "postprocess": _lift_change,
+    "model": _LiftedModel,
+    "router": _LiftedRouter,
+}
