@@ -1,0 +1,1 @@
+"""The built-in steps, found and loaded exactly as a stranger's: by entry points."""
