@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["NoOptions", "Options"]
+__all__ = ["NoOptions", "Options", "SinkOptions"]
 
 
 class Options(BaseModel):
@@ -15,3 +15,11 @@ class Options(BaseModel):
 
 class NoOptions(Options):
     """The options of a step that has none."""
+
+
+class SinkOptions(Options):
+    """Base of every sink's options: `when` selects results; the runtime evaluates it, the sink never sees it."""
+
+    when: str | None = Field(
+        default=None, description="CEL expression over the result's fields; only results for which it is true are sent"
+    )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         RecordError,
     )
     from headrace.core.hooks import hookimpl
-    from headrace.core.options import NoOptions, Options
+    from headrace.core.options import NoOptions, Options, SinkOptions
     from headrace.core.record import Batch, Content, Message, Outgoing, Output, Position, Record
     from headrace.core.routing.decision import Candidate, Decision
     from headrace.core.step import (
@@ -67,6 +67,7 @@ __all__ = [
     "Result",
     "Router",
     "Sink",
+    "SinkOptions",
     "StepContext",
     "__version__",
     "hookimpl",
@@ -84,7 +85,7 @@ _HOMES = {
         "RecordError",
     ),
     "headrace.core.hooks": ("hookimpl",),
-    "headrace.core.options": ("NoOptions", "Options"),
+    "headrace.core.options": ("NoOptions", "Options", "SinkOptions"),
     "headrace.core.record": ("Batch", "Content", "Message", "Outgoing", "Output", "Position", "Record"),
     "headrace.core.routing.decision": ("Candidate", "Decision"),
     "headrace.core.step": (

@@ -1,0 +1,60 @@
+"""JSON as it comes and goes on topics: fast, and without losing what a publisher may send.
+
+msgspec is the fast path. It refuses lone surrogates, which JavaScript publishers do send (a text cut in the middle of
+an emoji), so what it refuses for that reason goes through the standard library, which reads and writes them as escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+__all__ = ["decode", "encode", "replace_surrogates"]
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def decode(data: bytes) -> Any:
+    """Return the JSON value; a leading byte order mark is skipped, NaN and Infinity are refused.
+
+    Raises:
+        ValueError: the bytes are not JSON, or not UTF-8; the message says where.
+    """
+    if data[:3] == b"\xef\xbb\xbf":
+        data = data[3:]
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        if isinstance(error, msgspec.DecodeError) and _SURROGATE_ESCAPE.search(data):
+            return json.loads(data.decode(), parse_constant=_refuse_constant)
+        raise ValueError(str(error)) from None
+
+
+def encode(value: Any) -> bytes:
+    """Return the value as JSON in UTF-8; lone surrogates become escapes.
+
+    Raises:
+        TypeError: the value holds something that JSON has no form for.
+    """
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
+
+
+def replace_surrogates(text: str) -> str:
+    """Return the text with each lone surrogate as U+FFFD, so that tokenizers and UTF-8 take it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
