@@ -1,0 +1,93 @@
+"""Dead letters: the message exactly as it came, with headers that say why, where and after how many attempts.
+
+Source of the `__streams.errors.` names: Apache Kafka KIP-1034, so that tools made for Kafka Streams read ours too.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from headrace.core.errors import BrokerError, ConfigError, HeadraceError, MachineError, PluginError, RecordError
+from headrace.core.record import Headers, Message, Outgoing
+from headrace.core.wire.result import iso_time
+
+__all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts"]
+
+HEADROOM_BYTES = 64 * 1024
+"""What a dead letter may be larger than the message it holds; its topic's limit is the input's plus this."""
+
+_MAX_MESSAGE_BYTES = 4 * 1024
+_MAX_TRACE_BYTES = 24 * 1024
+_OURS = ("__streams.errors.", "headrace.")
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a record ended as a dead letter.
+
+    `stage` and `plugin` say where, `attempt` after how many tries, `output` for which output when others were
+    delivered. `stacktrace` is empty for records that are themselves wrong: it would only show our own code.
+    """
+
+    code: str
+    error: str
+    kind: str
+    message: str
+    stage: str
+    plugin: str
+    attempt: int = 1
+    output: str = ""
+    stacktrace: str = ""
+
+
+def failure_class(error: BaseException) -> str:
+    """Return who can mend it: publisher, author, operator, user or machine; strangers' errors are the author's."""
+    branches: tuple[tuple[type[HeadraceError], str], ...] = (
+        (RecordError, "publisher"),
+        (PluginError, "author"),
+        (BrokerError, "operator"),
+        (ConfigError, "user"),
+        (MachineError, "machine"),
+    )
+    return next((name for branch, name in branches if isinstance(error, branch)), "author")
+
+
+def prior_attempts(headers: Headers) -> int:
+    """Return the attempts that a redriven dead letter has behind it; 0 for a message that never failed."""
+    for name, value in headers:
+        if name == "headrace.attempt" and value.isdigit():
+            return int(value[:9])
+    return 0
+
+
+def dead_letter(message: Message, failure: Failure, *, topic: str, pipeline: str, plan: str, now_ms: float) -> Outgoing:
+    """Return the dead letter of a message: key, value, headers and timestamp as they were, plus the reasons."""
+    kept = tuple((name, value) for name, value in message.headers if not name.startswith(_OURS))
+    reasons = {
+        "__streams.errors.exception": failure.error,
+        "__streams.errors.message": _cut(failure.message, _MAX_MESSAGE_BYTES),
+        "__streams.errors.stacktrace": _cut(failure.stacktrace, _MAX_TRACE_BYTES),
+        "__streams.errors.topic": message.position.topic,
+        "__streams.errors.partition": str(message.position.partition),
+        "__streams.errors.offset": str(message.position.offset),
+        "headrace.code": failure.code,
+        "headrace.class": failure.kind,
+        "headrace.stage": failure.stage,
+        "headrace.plugin": failure.plugin,
+        "headrace.attempt": str(prior_attempts(message.headers) + failure.attempt),
+        "headrace.output": failure.output,
+        "headrace.pipeline": pipeline,
+        "headrace.plan": plan,
+        "headrace.time": iso_time(now_ms),
+    }
+    return Outgoing(
+        topic=topic,
+        key=message.key,
+        value=message.value,
+        headers=(*kept, *((name, text.encode("utf-8", "backslashreplace")) for name, text in reasons.items())),
+        timestamp_ms=message.timestamp_ms if message.timestamp_ms >= 0 else None,
+    )
+
+
+def _cut(text: str, limit: int) -> str:
+    data = text.encode("utf-8", "backslashreplace")
+    return text if len(data) <= limit else data[: limit - 3].decode("utf-8", "ignore") + "..."

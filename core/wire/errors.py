@@ -1,0 +1,106 @@
+"""What can be wrong with one record: its publisher can mend it, and meanwhile it is a dead letter."""
+
+from __future__ import annotations
+
+from headrace.core.errors import RecordError
+
+__all__ = [
+    "ExpiryTimeError",
+    "NotAnObjectError",
+    "ResultTooLargeError",
+    "StepFailedError",
+    "TextMissingError",
+    "TextTypeError",
+    "TombstoneError",
+    "TooLargeError",
+    "WhenFailedError",
+]
+
+
+class StepFailedError(RecordError):
+    """A step raised an error for this record, and did so again at every retry.
+
+    The record was found by bisection: the others of its batch were delivered. The dead letter's headers name the
+    plugin, its error and the attempts. Mend: correct the plugin or the record, then publish it again.
+    """
+
+    code = "HR501"
+
+
+class TombstoneError(RecordError):
+    """The message has no value.
+
+    A tombstone (Kafka's null value) says that a key is deleted; there is nothing to infer from. Mend: publish
+    tombstones to a topic of their own, or read the dead letter topic if you need them.
+    """
+
+    code = "HR502"
+
+
+class TooLargeError(RecordError):
+    """The message is larger than the pipeline accepts.
+
+    Key, value and headers together exceed `input.max_bytes`. Mend: publish less, or raise `input.max_bytes` in the
+    pipeline file (and the topics' limits with it).
+    """
+
+    code = "HR503"
+
+
+class TextMissingError(RecordError):
+    """The value has no text at the path that the pipeline reads.
+
+    `input.text` is a dotted path into the JSON object; this record has nothing (or null) there. An empty text is
+    fine, a missing one is not. Mend: publish the field, or correct `input.text`.
+    """
+
+    code = "HR504"
+
+
+class TextTypeError(RecordError):
+    """What lies at the text's path is not a string.
+
+    Numbers, lists and objects are not turned into text by guess. Mend: publish a JSON string at `input.text`.
+    """
+
+    code = "HR505"
+
+
+class NotAnObjectError(RecordError):
+    """The value is JSON, but not an object.
+
+    With `input.text` a path is followed into a JSON object; a list, number, string, true, false or null at the
+    top has no fields. Mend: publish one JSON object a message.
+    """
+
+    code = "HR506"
+
+
+class ExpiryTimeError(RecordError):
+    """The deadline of the message cannot be read.
+
+    `ce_expirytime` must be an RFC 3339 time such as 2026-11-23T20:00:00Z. Guessing could spend work on a record
+    that nobody waits for, or drop one that somebody does. Mend: publish a valid time or none.
+    """
+
+    code = "HR507"
+
+
+class WhenFailedError(RecordError):
+    """The `when` of an output could not be evaluated over this result.
+
+    CEL does not guess: comparing text with a number, or a field that this result lacks, is an error. The record
+    is a dead letter for that output only. Mend: guard the expression, for example `has(output.label) && ...`.
+    """
+
+    code = "HR508"
+
+
+class ResultTooLargeError(RecordError):
+    """The result is larger than its topic accepts.
+
+    Usually the record's key or id is very long. Mend: raise `max.message.bytes` of the output topic, or publish
+    shorter keys.
+    """
+
+    code = "HR509"

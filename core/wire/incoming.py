@@ -1,0 +1,132 @@
+"""From a message and its decoded content to a record: id, text, unit and deadline, as the contract has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from headrace.core.record import Content, Message, Record
+from headrace.core.wire.cloudevents import attributes
+from headrace.core.wire.errors import (
+    ExpiryTimeError,
+    NotAnObjectError,
+    TextMissingError,
+    TextTypeError,
+    TombstoneError,
+    TooLargeError,
+)
+from headrace.core.wire.json import replace_surrogates
+from headrace.core.wire.path import MISSING, follow
+
+__all__ = ["Intake", "refuse_unreadable", "size_bytes", "to_record"]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How a pipeline reads its input.
+
+    Attributes:
+        text: path of the text in a JSON object; empty when the whole value is the text, or nothing needs one.
+        unit: path of the unit; empty when the pipeline names none.
+        max_bytes: the largest message accepted, key, value and headers together.
+        deadline_ms: milliseconds after the message's timestamp at which it expires; None never.
+    """
+
+    text: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    max_bytes: int = 1 << 20
+    deadline_ms: int | None = None
+
+
+def size_bytes(message: Message) -> int:
+    """Return the bytes of key, value and headers together."""
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
+
+
+def refuse_unreadable(message: Message, intake: Intake) -> None:
+    """Raise for a message that no codec needs to see.
+
+    Raises:
+        TombstoneError: HR502, it has no value.
+        TooLargeError: HR503, it exceeds `max_bytes`.
+    """
+    if message.value is None:
+        raise TombstoneError("the message has no value (a tombstone)", mend="publish tombstones to another topic")
+    size = size_bytes(message)
+    if size > intake.max_bytes:
+        raise TooLargeError(
+            f"the message has {size:,} bytes, more than input.max_bytes ({intake.max_bytes:,})",
+            mend="publish less, or raise input.max_bytes",
+        )
+
+
+def to_record(message: Message, content: Content, intake: Intake) -> Record:
+    """Return the record of a decoded message.
+
+    Raises:
+        RecordError: HR504 to HR507, text or deadline are missing or of a wrong kind.
+    """
+    known: Mapping[str, str] = content.attributes
+    if message.headers:
+        known = {**attributes(message.headers), **known}
+    source, event = known.get("source"), known.get("id")
+    return Record(
+        # A bar cannot occur in a URI reference, so no two pairs of source and id give one record id.
+        id=f"{source}|{event}" if source and event else str(message.position),
+        source=message.position,
+        key=message.key,
+        unit=_unit(content.value, intake.unit) if intake.unit else None,
+        value=content.value,
+        text=_text(content.value, intake.text),
+        headers=message.headers,
+        timestamp_ms=message.timestamp_ms,
+        deadline_ms=_deadline_ms(message, known, intake),
+    )
+
+
+def _text(value: Any, path: tuple[str, ...]) -> str:
+    if not path:
+        return replace_surrogates(value) if isinstance(value, str) else ""
+    if not isinstance(value, dict):
+        raise NotAnObjectError(f"the value is {_kind(value)}, not a JSON object", mend="publish one object a message")
+    text = follow(value, path)
+    where = ".".join(path)
+    if text is MISSING or text is None:
+        raise TextMissingError(f"the value has no text at {where!r}", mend=f"publish a string at {where!r}")
+    if not isinstance(text, str):
+        raise TextTypeError(f"{where!r} is {_kind(text)}, not a string", mend=f"publish a string at {where!r}")
+    return replace_surrogates(text)
+
+
+def _unit(value: Any, path: tuple[str, ...]) -> str | None:
+    unit = follow(value, path)
+    if isinstance(unit, str):
+        return unit
+    if isinstance(unit, bool):
+        return "true" if unit else "false"
+    if isinstance(unit, int):
+        return str(unit)
+    # 42.0 and 42 are one number in JSON, and so one user.
+    return json.dumps(int(unit) if unit.is_integer() else unit) if isinstance(unit, float) else None
+
+
+def _deadline_ms(message: Message, known: Mapping[str, str], intake: Intake) -> int | None:
+    expiry = known.get("expirytime")
+    if expiry is None:
+        return None if intake.deadline_ms is None else message.timestamp_ms + intake.deadline_ms
+    try:
+        moment = datetime.fromisoformat(expiry)
+    except ValueError:
+        raise ExpiryTimeError(
+            "ce_expirytime is not an RFC 3339 time", mend="publish one like 2026-11-23T20:00:00Z"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -1,0 +1,167 @@
+"""The result of a record: one JSON object, as the public message contract has it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headrace.core.record import Record
+
+__all__ = ["Assignment", "ResultBody", "ResultFacts", "Route", "Source", "Spent", "Timings", "iso_time", "result_body"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Source(_Part):
+    """Where the record lay."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Route(_Part):
+    """How the models were chosen."""
+
+    policy: str = Field(description="the router's name in the pipeline file")
+    path: list[str] = Field(description="the models that ran, in order; the last one served")
+    reason: str
+    propensity: float | None = Field(description="probability of this choice; 1 for a fixed rule")
+    scores: dict[str, float] | None = Field(description="the router's figures for each candidate")
+
+
+class Assignment(_Part):
+    """The variant of one experiment that this record met."""
+
+    id: str
+    phase: int
+    variant: str
+
+
+class Timings(_Part):
+    """Where the time went, in milliseconds; total runs from the message's Kafka timestamp to its result."""
+
+    queue: float
+    preprocess: float
+    inference: float
+    postprocess: float
+    total: float
+
+
+class ResultBody(_Part):
+    """The body of a message on an output topic. Fields are only ever added; a change of meaning is a new version."""
+
+    id: str = Field(description="ce_source|ce_id of the message when it has both, else topic:partition:offset")
+    source: Source
+    pipeline: str
+    plan: str = Field(description="hash of the plan that ran")
+    key: str | None = Field(description="the message's key; null when it has none or is not UTF-8")
+    key_base64: str | None = Field(default=None, description="the key's bytes, only when they are not UTF-8")
+    unit: str | None = Field(description="who or what an experiment is about")
+    time: datetime = Field(description="when the result was made, UTC")
+    status: Literal["ok", "filtered", "expired", "fallback"]
+    reason: str | None = Field(description="why it was filtered or has expired; null when status is ok")
+    output: dict[str, Any] | None = Field(description="what the model said, by task")
+    model: str | None = Field(description="the model that served, by its name in the pipeline file")
+    version: str | None = Field(description="that model's version, for example reviews@1")
+    assigned_model: str | None = Field(description="the model the router put first")
+    route: Route | None
+    experiments: list[Assignment]
+    tags: dict[str, str] = Field(description="what steps noted about the record")
+    timings: Timings
+    attempt: int = Field(description="1 unless the record had to be tried again")
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What all results of a worker share: pipeline, plan hash, and each model's version."""
+
+    pipeline: str
+    plan: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Milliseconds a batch spent before and after its models, and the epoch times at which it began and ended."""
+
+    begun_ms: float
+    ended_ms: float
+    preprocess_ms: float
+    postprocess_ms: float
+
+
+def iso_time(epoch_ms: float) -> str:
+    """Return the time as ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> dict[str, Any]:
+    """Return the body of the record's result: exactly the fields of `ResultBody`, as plain values.
+
+    Plain dicts, since building and checking a pydantic model costs more than some models' inference; a test holds
+    the two together.
+    """
+    slip = record.slip
+    served = slip.served_model if slip else None
+    body: dict[str, Any] = {
+        "id": record.id,
+        "source": record.source._asdict(),
+        "pipeline": facts.pipeline,
+        "plan": facts.plan,
+        **_key(record.key),
+        "unit": record.unit,
+        "time": time,
+        "status": record.status,
+        "reason": record.reason,
+        "output": record.output,
+        "model": served,
+        "version": facts.versions.get(served) if served else None,
+        "assigned_model": slip.assigned_model if slip else None,
+        "route": _route(record),
+        "experiments": [],
+        "tags": record.tags,
+        "timings": _timings(record, spent),
+        "attempt": record.attempt,
+    }
+    return body
+
+
+def _key(key: bytes | None) -> dict[str, str | None]:
+    if key is None:
+        return {"key": None}
+    try:
+        return {"key": key.decode()}
+    except UnicodeDecodeError:
+        return {"key": None, "key_base64": b64encode(key).decode()}
+
+
+def _route(record: Record) -> dict[str, Any] | None:
+    slip = record.slip
+    if slip is None:
+        return None
+    decision = slip.decision
+    return {
+        "policy": slip.policy,
+        "path": slip.path,
+        "reason": slip.reason,
+        "propensity": decision.propensity,
+        "scores": decision.scores,
+    }
+
+
+def _timings(record: Record, spent: Spent) -> dict[str, float]:
+    return {
+        "queue": round(max(0.0, spent.begun_ms - record.timestamp_ms), 3),
+        "preprocess": round(spent.preprocess_ms, 3),
+        "inference": round(record.inference_ms, 3),
+        "postprocess": round(spent.postprocess_ms, 3),
+        "total": round(max(0.0, spent.ended_ms - record.timestamp_ms), 3),
+    }
