@@ -1,0 +1,193 @@
+"""A YAML 1.2 file as plain values, with the line and column of every key and value.
+
+Values are built from ruamel.yaml's node tree by the core schema (`no` is text, times and dates are text), since a
+finished mapping has forgotten its places and its duplicate keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from headrace.core.config.errors import (
+    DuplicateKeyError,
+    FileUnreadableError,
+    InvalidValueError,
+    UnsetVariableError,
+    YamlSyntaxError,
+)
+from headrace.core.errors import HeadraceError, Place
+
+__all__ = ["Document", "Path_", "read_document"]
+
+Path_ = tuple[str | int, ...]
+"""The keys and indices that lead to a value."""
+
+_VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_TAG = "tag:yaml.org,2002:"
+_MAX_DEPTH = 40
+
+
+class Document:
+    """A file's value, the place of everything in it, and the problems that reading it showed."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.value: Any = None
+        self.problems: list[HeadraceError] = []
+        self._values: dict[Path_, Place] = {}
+        self._keys: dict[Path_, Place] = {}
+
+    def place(self, path: Path_) -> Place:
+        """Return where the value at the path stands; the nearest thing around it when it is not there."""
+        return self._nearest(self._values, path)
+
+    def key_place(self, path: Path_) -> Place:
+        """Return where the key at the path stands; for a list item, the item."""
+        return self._keys.get(path) or self.place(path)
+
+    def get(self, *path: str | int) -> Any:
+        """Return the value at the path; None when nothing is there."""
+        value = self.value
+        for key in path:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def _nearest(self, places: Mapping[Path_, Place], path: Path_) -> Place:
+        while path not in places and path:
+            path = path[:-1]
+        return places.get(path, Place(self.file))
+
+
+def read_document(file: Path, environ: Mapping[str, str]) -> Document:
+    """Return the document of a file; what is wrong inside it is in its `problems`.
+
+    Raises:
+        FileUnreadableError: HR103, it does not exist, is a folder or is not UTF-8.
+        YamlSyntaxError: HR101, it is not YAML.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    document = Document(str(file))
+    text = _read(file)
+    try:
+        root = YAML(typ="rt", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
+        raise YamlSyntaxError(
+            f"not YAML: {error.problem or error.context}", mend="look at this line and the one above", place=place
+        ) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        fault = " ".join(str(error).split())
+        raise YamlSyntaxError(f"not YAML: {fault}", mend="write plain YAML 1.2", place=Place(str(file))) from None
+    if root is not None:
+        document.value = _Builder(document, environ).build(root, ())
+    return document
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise FileUnreadableError(
+            f"cannot read {str(file)!r}: {reason}",
+            mend="check the path, or write one with `headrace init DIR`",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise FileUnreadableError(
+            f"{str(file)!r} is not UTF-8 at byte {error.start}", mend="save it as UTF-8"
+        ) from None
+
+
+class _Builder:
+    """Turns nodes into values and notes where each one stood."""
+
+    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
+        self._document, self._environ = document, environ
+        self._scalars: dict[str, Callable[[str], Any]] = {
+            "null": lambda text: None,
+            "bool": lambda text: text.lower() == "true",
+            "int": _integer,
+            "float": _real,
+        }
+
+    def build(self, node: Any, path: Path_) -> Any:
+        place = self._place(node)
+        self._document._values[path] = place
+        if len(path) > _MAX_DEPTH:  # also ends an alias that contains itself
+            self._document.problems.append(
+                InvalidValueError("nested too deeply", mend=f"keep it under {_MAX_DEPTH} levels", place=place)
+            )
+            return None
+        kind = type(node).__name__
+        if kind == "MappingNode":
+            return self._mapping(node, path)
+        if kind == "SequenceNode":
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, place)
+
+    def _mapping(self, node: Any, path: Path_) -> dict[str, Any]:
+        built: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value) if isinstance(key_node.value, str) else "?"
+            place = self._place(key_node)
+            if key in built:
+                self._document.problems.append(
+                    DuplicateKeyError(
+                        f"key {key!r} stands here and on line {self._document.key_place((*path, key)).line}",
+                        mend="remove one of them",
+                        place=place,
+                    )
+                )
+                continue
+            self._document._keys[(*path, key)] = place
+            built[key] = self.build(value_node, (*path, key))
+        return built
+
+    def _scalar(self, node: Any, place: Place) -> Any:
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind.startswith("!"):
+            self._document.problems.append(
+                InvalidValueError(f"tag {kind!r} is not read here", mend="write a plain value", place=place)
+            )
+        if kind in self._scalars:
+            return self._scalars[kind](node.value)
+        return _VARIABLE.sub(lambda match: self._variable(match, place), node.value)
+
+    def _variable(self, match: re.Match[str], place: Place) -> str:
+        escaped, name = match.groups()
+        if escaped:
+            return match.group(0)[1:]
+        if name not in self._environ:
+            self._document.problems.append(
+                UnsetVariableError(f"environment variable {name} is not set", mend=f"set {name}", place=place)
+            )
+        return self._environ.get(name, "")
+
+    def _place(self, node: Any) -> Place:
+        mark = node.start_mark
+        return Place(self._document.file, mark.line + 1, mark.column + 1)
+
+
+def _integer(text: str) -> Any:
+    for base in (10, 0):
+        try:
+            return int(text.replace("_", ""), base)
+        except ValueError:
+            continue
+    return text
+
+
+def _real(text: str) -> Any:
+    try:
+        return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan").replace(".NaN", "nan"))
+    except ValueError:
+        return text

@@ -1,0 +1,159 @@
+"""What can be wrong with a pipeline file; each is reported at its line and column, all of them at once."""
+
+from __future__ import annotations
+
+from headrace.core.errors import ConfigError
+
+__all__ = [
+    "DuplicateKeyError",
+    "ExpressionError",
+    "FileUnreadableError",
+    "InvalidValueError",
+    "MissingKeyError",
+    "NotBuiltError",
+    "RouteError",
+    "StepShapeError",
+    "TextPathError",
+    "TopicNameError",
+    "UnknownKeyError",
+    "UnknownStepError",
+    "UnsetVariableError",
+    "YamlSyntaxError",
+]
+
+
+class YamlSyntaxError(ConfigError):
+    """The file is not YAML 1.2.
+
+    The place is where the parser gave up; the cause often stands a line above (a missing colon, quote or indent).
+    Flow characters such as { } [ ] , and the text ${NAME} need quotes inside { }.
+    """
+
+    code = "HR101"
+
+
+class DuplicateKeyError(ConfigError):
+    """A key stands twice in one mapping.
+
+    YAML readers usually take the last one silently; which one was meant is anybody's guess. Mend: remove one.
+    """
+
+    code = "HR102"
+
+
+class FileUnreadableError(ConfigError):
+    """The pipeline file cannot be read.
+
+    It does not exist, is a folder, is not UTF-8, or may not be read. Mend: check the path; `headrace init DIR`
+    writes a file to start from.
+    """
+
+    code = "HR103"
+
+
+class UnknownKeyError(ConfigError):
+    """A key that Headrace, or the step it belongs to, does not know.
+
+    Nothing is ignored silently, because a mistyped option would otherwise do nothing for months. Mend: correct
+    the spelling; the message lists what is known there.
+    """
+
+    code = "HR104"
+
+
+class MissingKeyError(ConfigError):
+    """A key that must be there is not.
+
+    Mend: add it; docs/pipeline-file.md describes every key.
+    """
+
+    code = "HR105"
+
+
+class InvalidValueError(ConfigError):
+    """A value has the wrong type, or lies outside what is allowed.
+
+    The message says what stands there and what may. Durations are written 100ms, 5s, 2m or 1h; sizes 64KiB or 1MiB;
+    names match [a-z][a-z0-9-]{0,39}.
+    """
+
+    code = "HR106"
+
+
+class UnknownStepError(ConfigError):
+    """No installed plugin brings a step of this kind and name.
+
+    Mend: correct the spelling, or install the distribution that brings it; the message lists what is installed.
+    """
+
+    code = "HR108"
+
+
+class UnsetVariableError(ConfigError):
+    """The file reads an environment variable that is not set.
+
+    `"${NAME}"` is replaced by the variable's value; there are no silent defaults. Mend: set it before you start
+    Headrace, or write `$${NAME}` if the text itself is meant.
+    """
+
+    code = "HR109"
+
+
+class ExpressionError(ConfigError):
+    """A CEL expression cannot be compiled, or names something that a result does not have.
+
+    Expressions are Common Expression Language: `output.label == 'negative' && output.score > 0.9`. Field names are
+    those of the result (docs/message-contract.md). CEL never converts: 1 is not '1'.
+    """
+
+    code = "HR110"
+
+
+class RouteError(ConfigError):
+    """The route does not fit the models.
+
+    Several models need a route, a route needs models, and every model that a router names must stand under
+    `models:`. Mend: add the model, or correct its name in the route.
+    """
+
+    code = "HR111"
+
+
+class TopicNameError(ConfigError):
+    """A topic name is taken, reserved or not allowed.
+
+    Kafka allows letters, digits, '.', '_' and '-', at most 249. Names that Headrace uses for itself
+    (`<pipeline>.dead`, `<pipeline>.control` and so on) are reserved, an output must not be the input, and no two
+    outputs share a topic.
+    """
+
+    code = "HR112"
+
+
+class StepShapeError(ConfigError):
+    """A step is written in a way that Headrace does not read.
+
+    A step is its name, or one key with its options: `normalise`, or `{labels: {threshold: 0.6}}`.
+    """
+
+    code = "HR113"
+
+
+class TextPathError(ConfigError):
+    """The models need a text, and the file does not say where it lies.
+
+    Mend: `input: {text: PATH}` for JSON objects (a dotted path, such as review.body), or `input: {format: text}` when
+    the whole message is text.
+    """
+
+    code = "HR116"
+
+
+class NotBuiltError(ConfigError):
+    """The file asks for something that this version of Headrace does not do yet.
+
+    It is refused rather than ignored: a pipeline that runs does what its file says. CHANGELOG.md lists what each
+    version brought.
+    """
+
+    code = "HR700"

@@ -1,0 +1,114 @@
+"""The envelope of a pipeline file: every key that is Headrace's own. Steps stay raw here; their plugins check them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from headrace.core.config.units import Bytes, Milliseconds
+
+__all__ = ["BatchLimits", "BrokerAddress", "Delivery", "Input", "Name", "PipelineFile", "TopicName", "Topics"]
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+RawStep = Any
+RESERVED_NAMES = frozenset(("ingress", "egress"))
+
+
+def _start(value: str) -> str:
+    if value not in ("earliest", "latest"):
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no starting point; write earliest, latest or an ISO 8601 time") from None
+    return value
+
+
+def _dotted(value: str) -> str:
+    if not all(value.split(".")):
+        raise ValueError(f"{value!r} is not a dotted path; write keys with dots between them, such as review.body")
+    return value
+
+
+DottedPath = Annotated[str, AfterValidator(_dotted)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Input(_Section):
+    """Where records come from and how their messages are read."""
+
+    topic: TopicName = Field(description="topic that publishers write to")
+    text: DottedPath | None = Field(default=None, description="dotted path of the text in a JSON object")
+    unit: DottedPath | None = Field(default=None, description="dotted path of the unit of experiments, such as a user")
+    format: str | None = Field(default=None, description="name of the codec: json (default), text or cloudevents")
+    codec: RawStep = Field(default=None, description="the codec as a step, when it has options")
+    start: Annotated[str, AfterValidator(_start)] = Field(
+        default="earliest", description="earliest, latest or an ISO 8601 time: where a pipeline that never ran begins"
+    )
+    on_gap: Literal["stop", "continue"] = Field(
+        default="stop", description="what to do when records expired before they were read; never a silent jump"
+    )
+    max_bytes: Bytes = Field(default=1 << 20, description="largest message accepted; larger ones are dead letters")
+
+
+class Delivery(_Section):
+    """What is promised of every record."""
+
+    guarantee: Literal["at_least_once", "exactly_once"] = "at_least_once"
+    commit_every: Milliseconds = Field(default=100, description="longest time between two commits under load")
+    retries: int = Field(default=3, ge=0, le=20, description="further attempts for a record that a step failed on")
+    on_failure: Literal["dead_letter", "fallback", "stop"] = "dead_letter"
+    order: Literal["path", "key"] = "path"
+    deadline: Milliseconds | None = Field(default=None, description="records older than this end as expired")
+
+
+class BatchLimits(_Section):
+    """How many records go through the steps together."""
+
+    max_records: int = Field(default=64, ge=1, le=10_000, description="most records in a batch")
+    max_wait: Milliseconds = Field(default=5, le=10_000, description="longest wait for a batch to fill")
+    max_tokens: int = Field(default=8192, ge=1, description="most tokens in one run of a model, padding included")
+
+
+class Topics(_Section):
+    """How topics are made."""
+
+    create: bool = Field(default=True, description="make topics that are missing; false refuses to start without them")
+    partitions: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="partitions of the pipeline's topics; unset: those that there are, or 8",
+    )
+    replication: int | None = Field(default=None, ge=1, le=100, description="replicas; unset: the broker's default")
+
+
+class BrokerAddress(_Section):
+    """Where Kafka is."""
+
+    bootstrap: str | None = Field(default=None, min_length=3, description="host:port, several with commas")
+
+
+class PipelineFile(_Section):
+    """A pipeline file, version 1."""
+
+    headrace: Literal[1] = Field(description="version of this format")
+    pipeline: Name = Field(description="name of the pipeline; its consumer groups and topics begin with it")
+    input: Input
+    preprocess: list[RawStep] = []
+    models: dict[Name, RawStep] = {}
+    route: RawStep = None
+    postprocess: list[RawStep] = []
+    output: list[RawStep] = Field(min_length=1)
+    delivery: Delivery = Delivery()
+    batch: BatchLimits = BatchLimits()
+    topics: Topics = Topics()
+    broker: BrokerAddress = BrokerAddress()
+    registry: str | None = Field(default=None, description="where models live: a folder or an fsspec URL")
+    experiments: Any = None
+    groups: Any = None

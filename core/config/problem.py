@@ -1,0 +1,119 @@
+"""From pydantic's findings to problems with place, code and mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from headrace.core.config.document import Document, Path_
+from headrace.core.config.errors import InvalidValueError, MissingKeyError, UnknownKeyError
+from headrace.core.config.suggestion import suggest
+from headrace.core.errors import HeadraceError
+
+__all__ = ["problems_of"]
+
+# What pydantic calls a finding -> how to mend it; {name} comes from the finding's context.
+_MENDS = {
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_parsing": "write a number",
+    "float_type": "write a number",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "string_type": "write text; quote it if it looks like a number",
+    "list_type": "write a list: [a, b], or lines that begin with -",
+    "dict_type": "write keys and values",
+    "model_type": "write keys and values",
+    "model_attributes_type": "write keys and values",
+    "literal_error": "write {expected}",
+    "greater_than": "write a number greater than {gt}",
+    "greater_than_equal": "write at least {ge}",
+    "less_than": "write a number less than {lt}",
+    "less_than_equal": "write at most {le}",
+    "too_short": "write at least {min_length}",
+    "string_too_short": "write at least {min_length} characters",
+    "string_pattern_mismatch": "it must match {pattern}",
+}
+
+
+def problems_of(
+    error: ValidationError, model: type[BaseModel], document: Document, prefix: Path_ = ()
+) -> Iterator[HeadraceError]:
+    """Yield a problem for each finding.
+
+    Args:
+        error: what pydantic found.
+        model: the model that was validated, for the names known at each place.
+        document: knows the places.
+        prefix: path of the validated value in the document.
+    """
+    for finding in error.errors(include_url=False):
+        loc = tuple(key for key in finding["loc"] if key != "[key]")
+        yield _problem(dict(finding), loc, model, document, prefix)
+
+
+def _problem(
+    finding: dict[str, Any], loc: Path_, model: type[BaseModel], document: Document, prefix: Path_
+) -> HeadraceError:
+    path = (*prefix, *loc)
+    name, around = str(loc[-1]) if loc else "", _dotted(path[:-1])
+    if finding["type"] == "extra_forbidden":
+        known = _known_keys(model, loc[:-1])
+        return UnknownKeyError(
+            f"unknown key {name!r}{f' in {around}' if around else ''}",
+            mend=suggest(name, known),
+            place=document.key_place(path),
+        )
+    if finding["type"] == "missing":
+        return MissingKeyError(
+            f"{_dotted(path[:-1]) or 'the file'} needs {name!r}",
+            mend=f"add {name}: …{_described(model, loc)}",
+            place=document.place(path[:-1]),
+        )
+    fault, mend = _fault_and_mend(finding)
+    return InvalidValueError(f"{_dotted(path) or 'the file'}: {fault}", mend=mend, place=document.place(path))
+
+
+def _fault_and_mend(finding: dict[str, Any]) -> tuple[str, str]:
+    if finding["type"] in ("value_error", "assertion_error"):
+        fault, _, mend = str(finding["ctx"]["error"]).partition("; ")
+        return fault, mend or "see docs/pipeline-file.md"
+    shown = repr(finding["input"])
+    fault = f"{shown if len(shown) <= 60 else shown[:57] + '...'} is not allowed"
+    mend = _MENDS.get(finding["type"], finding["msg"][:1].lower() + finding["msg"][1:])
+    return fault, mend.format(**finding.get("ctx", {}))
+
+
+def _known_keys(model: type[BaseModel], loc: Path_) -> list[str]:
+    inner = _model_at(model, loc)
+    return [field.alias or name for name, field in inner.model_fields.items()] if inner else []
+
+
+def _described(model: type[BaseModel], loc: Path_) -> str:
+    inner = _model_at(model, loc[:-1])
+    field = inner.model_fields.get(str(loc[-1])) if inner else None
+    return f" ({field.description})" if field and field.description else ""
+
+
+def _model_at(model: type[BaseModel], loc: Path_) -> type[BaseModel] | None:
+    """Follow the fields of models along a finding's location; list indices and union tags lead nowhere new."""
+    found: type[BaseModel] | None = model
+    for key in loc:
+        field = found.model_fields.get(str(key)) if found else None
+        if field is not None:
+            found = next(_models_in(field.annotation), None)
+    return found
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def _dotted(path: Path_) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
