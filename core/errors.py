@@ -18,7 +18,7 @@ __all__ = [
     "ModelOutputError",
     "Place",
     "PluginError",
-    "Problems",
+    "ProblemsError",
     "RecordError",
     "StepContractError",
     "StepOpenError",
@@ -75,7 +75,7 @@ class RecordError(HeadraceError):
     """
 
 
-class Problems(HeadraceError):
+class ProblemsError(HeadraceError):
     """Everything wrong with one file, reported at once; each problem keeps its own place, code and mend."""
 
     def __init__(self, problems: Sequence[HeadraceError]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
+from headrace.core.errors import HeadraceError, StepOpenError
 from headrace.core.options import Options
 from headrace.core.record import Batch, Content, Message, Outgoing, Output, Record
 from headrace.core.routing.decision import Decision
@@ -18,14 +19,16 @@ __all__ = [
     "Model",
     "ModelFacts",
     "Opens",
-    "Preprocess",
     "Postprocess",
+    "Preprocess",
     "Result",
     "Router",
     "Sink",
     "StepContext",
     "StepSpec",
     "bind",
+    "model_facts",
+    "routed_models",
 ]
 
 Kind = Literal["codec", "splitter", "preprocess", "router", "model", "postprocess", "sink"]
@@ -165,10 +168,38 @@ class StepSpec:
 
 
 def bind(spec: StepSpec, options: Options) -> Any:
-    """Return the step: the class made with its options, or the function lifted over the batch."""
-    if inspect.isclass(spec.factory):
-        return spec.factory(options) if _takes(spec.factory) else spec.factory()
+    """Return the step: the class made with its options, or the function lifted over the batch.
+
+    Raises:
+        StepOpenError: HR604, the plugin's constructor raised something of its own.
+    """
+    try:
+        return _bind(spec, options)
+    except HeadraceError:
+        raise
+    except Exception as error:
+        raise StepOpenError(
+            f"{spec.kind} {spec.name!r} could not be made: {type(error).__name__}: {error}",
+            mend=f"correct its options, or update {spec.distribution or 'its plugin'}",
+        ) from error
+
+
+def model_facts(model: Any, context: StepContext) -> ModelFacts:
+    """Return what a model says of itself; one that says nothing has its name as version."""
+    facts = getattr(model, "facts", None)
+    return facts(context) if facts else ModelFacts(version=context.name)
+
+
+def routed_models(router: Any, context: StepContext) -> Sequence[str]:
+    """Return the models a router may choose; one that does not say may choose any."""
+    models = getattr(router, "models", None)
+    return models(context) if models else context.models
+
+
+def _bind(spec: StepSpec, options: Options) -> Any:
     function = spec.factory
+    if isinstance(function, type):
+        return function(options) if _takes(function) else function()
     one = (lambda item: function(item, options)) if _takes(function, beside=1) else function
     return _LIFTS[spec.kind](one)
 
@@ -189,9 +220,6 @@ class _LiftedModel:
     def infer(self, batch: Batch) -> Sequence[Output]:
         return [self._one(record) for record in batch]
 
-    def facts(self, context: StepContext) -> ModelFacts:
-        return ModelFacts(version=context.name)
-
 
 class _LiftedRouter:
     def __init__(self, one: Callable[[Record], Decision]) -> None:
@@ -199,9 +227,6 @@ class _LiftedRouter:
 
     def route(self, batch: Batch) -> Sequence[Decision]:
         return [self._one(record) for record in batch]
-
-    def models(self, context: StepContext) -> Sequence[str]:
-        return context.models
 
 
 def _lift_change(one: Callable[[Record], Record]) -> Callable[[Batch], Batch]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from headrace.version import VERSION as __version__
+from headrace.version import VERSION
 
 if TYPE_CHECKING:
     from headrace.core.catalog import Catalog
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         Sink,
         StepContext,
     )
+
+__version__ = VERSION
 
 __all__ = [
     "Batch",

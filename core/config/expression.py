@@ -5,6 +5,7 @@ The `cel` package is imported only by files that have an expression: it costs 15
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from headrace.core.errors import Place
 from headrace.core.wire.errors import WhenFailedError
 
 __all__ = ["Expression", "compile_expression"]
+
+# `x` in list.exists(x, …): the compiler lists it among the variables, though no result has to have it.
+_MACRO_VARIABLE = re.compile(r"\.(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
 
 
 class Expression:
@@ -65,7 +69,7 @@ def compile_expression(source: str, place: Place | None, known: Collection[str])
             mend="write one like output.label == 'negative'",
             place=place,
         ) from None
-    names = frozenset(program.variables())
+    names = frozenset(program.variables()) - frozenset(_MACRO_VARIABLE.findall(source))
     for name in sorted(names - set(known)):
         raise ExpressionError(f"{source!r} names {name!r}, which no result has", mend=suggest(name, known), place=place)
     return Expression(source, program, names)

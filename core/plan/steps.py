@@ -1,0 +1,99 @@
+"""From a step as the file writes it to a step with checked options."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from headrace.core.catalog import Catalog
+from headrace.core.config.document import Document, Path_
+from headrace.core.config.errors import StepShapeError, UnknownStepError
+from headrace.core.config.problem import problems_of
+from headrace.core.config.suggestion import suggest
+from headrace.core.errors import HeadraceError, Place
+from headrace.core.plan.plan import StepPlan
+from headrace.core.step import Kind
+
+__all__ = ["StepReader"]
+
+
+class _Written(NamedTuple):
+    """A step as it stands in the file: its name, its raw options, and where those stand."""
+
+    name: str
+    options: dict[str, Any]
+    path: Path_
+
+
+class StepReader:
+    """Reads the steps of one document; what is wrong with them goes to the document's problems."""
+
+    def __init__(self, document: Document, catalog: Catalog) -> None:
+        self._document, self._catalog = document, catalog
+
+    def read_all(self, kind: Kind, *path: str | int) -> tuple[StepPlan, ...]:
+        """Return the steps of a list; what is no list is the envelope's problem."""
+        raw = self._document.get(*path)
+        count = len(raw) if isinstance(raw, list) else 0
+        steps = (self.read(kind, (*path, index)) for index in range(count))
+        return tuple(step for step in steps if step is not None)
+
+    def read(self, kind: Kind, path: Path_, *, name: str | None = None) -> StepPlan | None:
+        """Return the step at the path, or None when something is wrong with it.
+
+        Args:
+            kind: what the place in the file is for.
+            path: where the step stands.
+            name: the name that the step has in the plan, when it is not the plugin's.
+        """
+        try:
+            written = self._written(path)
+            return self._checked(kind, written, path, name)
+        except HeadraceError as error:
+            error.place = error.place or self._document.place(path)
+            self._document.problems.append(error)
+        except ValidationError as error:
+            spec = self._catalog.find(kind, written.name)
+            if spec is not None:
+                self._document.problems.extend(problems_of(error, spec.options, self._document, written.path))
+        return None
+
+    def default(self, kind: Kind, name: str, place: Place, options: dict[str, Any] | None = None) -> StepPlan | None:
+        """Return a step that the file does not write but means; None when no plugin brings it."""
+        spec = self._catalog.find(kind, name)
+        if spec is None:
+            self._document.problems.append(
+                UnknownStepError(f"no {kind} step named {name!r}", mend="reinstall headrace", place=place)
+            )
+            return None
+        return StepPlan(name, spec, spec.options.model_validate(options or {}), place)
+
+    def _written(self, path: Path_) -> _Written:
+        raw = self._document.get(*path)
+        if isinstance(raw, str):
+            return _Written(raw, {}, path)
+        if isinstance(raw, dict) and len(raw) == 1:
+            name, options = next(iter(raw.items()))
+            if options is None or isinstance(options, dict):
+                return _Written(name, options or {}, (*path, name))
+        raise StepShapeError(
+            "this is not a step", mend="write its name, or one key with its options: {labels: {threshold: 0.6}}"
+        )
+
+    def _checked(self, kind: Kind, written: _Written, path: Path_, name: str | None) -> StepPlan:
+        spec = self._catalog.find(kind, written.name)
+        place = self._document.key_place(written.path)
+        if spec is None:
+            self._catalog.refuse_broken(written.name)
+            raise UnknownStepError(
+                f"no {kind} step named {written.name!r}{self._broken()}",
+                mend=suggest(written.name, self._catalog.names(kind), "installed"),
+                place=place,
+            )
+        options = spec.options.model_validate(written.options)
+        return StepPlan(name or written.name, spec, options, place)
+
+    def _broken(self) -> str:
+        names = ", ".join(sorted(self._catalog.broken))
+        return f" (plugins that could not be loaded: {names})" if names else ""

@@ -1,0 +1,64 @@
+"""Which topics a pipeline has, and which names it may not take from others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from headrace.core.config.errors import TopicNameError
+from headrace.core.config.pipeline import Topics
+from headrace.core.errors import HeadraceError, Place
+from headrace.core.plan.plan import InputPlan, OutputPlan, TopicPlan
+
+__all__ = ["plan_topics", "topic_problems"]
+
+_INTERNAL = r"(dead|control|audit|exposures|feedback|reports|tokens|link\..+|retry\..+|state\..+|.+\.heartbeat)"
+_LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+def plan_topics(
+    pipeline: str, source: InputPlan, outputs: Iterable[OutputPlan], rules: Topics
+) -> tuple[TopicPlan, ...]:
+    """Return the topics of a pipeline; limits that depend on the input's are set when the broker is asked."""
+    sinks = tuple(
+        TopicPlan(name, "output", output.partitions or rules.partitions, place=output.step.place)
+        for output in outputs
+        for name in output.topics
+    )
+    return (
+        TopicPlan(source.topic, "input", rules.partitions, place=source.place),
+        *sinks,
+        # Kept until its owner deletes it: a dead letter keeps its message's timestamp, which may already be old.
+        TopicPlan(f"{pipeline}.dead", "dead", rules.partitions, {"retention.ms": "-1"}),
+        TopicPlan(f"{pipeline}.main.heartbeat", "heartbeat", 1),
+    )
+
+
+def topic_problems(
+    pipeline: str, input_topic: str, input_place: Place, outputs: Iterable[OutputPlan]
+) -> Iterator[HeadraceError]:
+    """Yield a problem for every topic name that is not legal, reserved, or taken by the input or another output."""
+    internal = re.compile(re.escape(pipeline) + r"\." + _INTERNAL)
+    if internal.fullmatch(input_topic):
+        yield _reserved(input_topic, input_place)
+    taken = {input_topic: "the input"}
+    for output in outputs:
+        place = output.step.place
+        for name in output.topics:
+            if not _LEGAL.fullmatch(name) or name in (".", ".."):
+                yield TopicNameError(
+                    f"topic {name!r} is not a name that Kafka takes",
+                    mend="use letters, digits, '.', '_', '-'",
+                    place=place,
+                )
+            elif internal.fullmatch(name):
+                yield _reserved(name, place)
+            elif name in taken:
+                yield TopicNameError(f"topic {name!r} is {taken[name]} already", mend="name another topic", place=place)
+            taken.setdefault(name, "an output")
+
+
+def _reserved(name: str, place: Place) -> TopicNameError:
+    return TopicNameError(
+        f"topic {name!r} is one that Headrace uses for itself", mend="name another topic", place=place
+    )
