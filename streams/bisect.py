@@ -1,0 +1,155 @@
+"""The fire escape: find the records that a step fails on, try them again, and let the others pass.
+
+A batch that fails is halved until each failing record stands alone: O(k log n) calls for k bad records among n.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from headrace.core.errors import HeadraceError, RecordError, StepContractError
+from headrace.core.wire.dead import Failure, failure_class
+from headrace.core.wire.errors import StepFailedError
+
+__all__ = ["Retries", "Trap", "as_failure", "isolate", "owed"]
+
+Call = Callable[[Any], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often and how patiently a failing record is tried again.
+
+    Attributes:
+        limit: further attempts after the first.
+        backoff_s: seconds before the first of them; doubled each time, with jitter.
+        budget_s: seconds that all attempts of one batch may take; past it the failing records give up, because a
+            worker that does not answer a rebalance in time loses its partitions.
+        sleep: waits; tests give their own.
+        clock: monotonic seconds.
+    """
+
+    limit: int = 3
+    backoff_s: float = 0.05
+    budget_s: float = 15.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class _Trial:
+    """An item under trial: its outcome so far and how many attempts it took."""
+
+    item: Any
+    outcome: Any = None
+    attempts: int = 0
+
+
+class Trap:
+    """Catches whatever a stranger's code raises inside `with`, so that no step stands further from the loop.
+
+    `error` is None when nothing was raised. Cancellation and Ctrl-C pass through; a plugin's sys.exit() does not.
+    """
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> Trap:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception | SystemExit):
+            self.error = error
+        return self.error is not None
+
+
+def owed(answers: Sequence[Any], count: int) -> Sequence[Any]:
+    """Hold a step to its contract.
+
+    Raises:
+        StepContractError: HR603, it did not return one item for each one given.
+    """
+    if len(answers) != count:
+        raise StepContractError(
+            f"the step returned {len(answers)} items for {count}", mend="return one for each, in order"
+        )
+    return answers
+
+
+def isolate(
+    call: Call, wrap: Callable[[list[Any]], Any], items: Sequence[Any], retries: Retries
+) -> list[tuple[Any, int]]:
+    """Return for each item its answer or the error it fails with, and the attempts this took.
+
+    Args:
+        call: the step, after it failed once on all of `items`.
+        wrap: makes what the step takes (a Batch) from a list of items.
+        items: the records of the failed batch.
+        retries: how often to try again what fails alone. A RecordError is never tried again: the record is wrong.
+    """
+    give_up = retries.clock() + retries.budget_s
+    trials = [_Trial(item) for item in items]
+    _halve(call, wrap, trials)
+    for attempt in range(retries.limit):
+        failing = [trial for trial in trials if _may_recover(trial.outcome)]
+        pause = retries.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
+        if not failing or retries.clock() + pause > give_up:
+            break
+        retries.sleep(pause)
+        _halve(call, wrap, failing)
+    return [(trial.outcome, trial.attempts) for trial in trials]
+
+
+def as_failure(error: BaseException, *, stage: str, plugin: str, attempt: int = 1, output: str = "") -> Failure:
+    """Return the failure that a dead letter carries for this error."""
+    own = error if isinstance(error, HeadraceError) else _as_step_failure(error, plugin)
+    return Failure(
+        code=own.code,
+        error=type(error).__name__,
+        kind=failure_class(error),
+        message=f"{own.fault}; {own.mend}" if own.mend else own.fault,
+        stage=stage,
+        plugin=plugin,
+        attempt=attempt,
+        output=output,
+        # A record that is itself wrong needs no trace; a plugin's author does.
+        stacktrace="" if isinstance(error, RecordError) else "".join(traceback.format_exception(error)),
+    )
+
+
+def _halve(call: Call, wrap: Callable[[list[Any]], Any], trials: list[_Trial]) -> None:
+    outcome = _attempt(call, wrap, trials)
+    if not isinstance(outcome, BaseException):
+        for trial, answer in zip(trials, outcome, strict=True):
+            trial.outcome, trial.attempts = answer, trial.attempts + 1
+    elif len(trials) == 1:
+        trials[0].outcome, trials[0].attempts = outcome, trials[0].attempts + 1
+    else:
+        middle = len(trials) // 2
+        _halve(call, wrap, trials[:middle])
+        _halve(call, wrap, trials[middle:])
+
+
+def _attempt(call: Call, wrap: Callable[[list[Any]], Any], trials: list[_Trial]) -> Any:
+    with Trap() as trap:
+        return owed(call(wrap([trial.item for trial in trials])), len(trials))
+    return trap.error
+
+
+def _may_recover(outcome: Any) -> bool:
+    return isinstance(outcome, BaseException) and not isinstance(outcome, RecordError)
+
+
+def _as_step_failure(error: BaseException, plugin: str) -> StepFailedError:
+    fault = " ".join(str(error).split())
+    return StepFailedError(
+        f"step {plugin!r} raised {type(error).__name__}: {fault}", mend="correct the plugin, or the record"
+    )

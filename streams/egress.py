@@ -1,0 +1,80 @@
+"""The egress stage: records get their result bodies, and each output gets the results it selects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from headrace.core.errors import StepContractError
+from headrace.core.plan.plan import OutputPlan
+from headrace.core.record import Outgoing
+from headrace.core.step import Result, Sink
+from headrace.core.wire.dead import Failure
+from headrace.streams.bisect import Retries, Trap, as_failure, isolate, owed
+from headrace.streams.slot import Slot
+
+__all__ = ["STAGE", "Deliver"]
+
+STAGE = "egress"
+
+
+class Deliver:
+    """Hands one output the results that its `when` selects, and takes the messages it wants sent."""
+
+    def __init__(self, output: OutputPlan, sink: Sink, retries: Retries) -> None:
+        self._output, self._sink, self._retries = output, sink, retries
+
+    def run(self, slots: Sequence[Slot], bodies: Sequence[dict[str, Any] | None]) -> None:
+        """Add to each slot what this output sends for it, or why it cannot.
+
+        Args:
+            slots: the batch.
+            bodies: the result of each slot; None where the record failed.
+        """
+        chosen = [
+            (slot, Result(slot.record, body))
+            for slot, body in zip(slots, bodies, strict=True)
+            if body is not None and slot.record is not None and self._selects(slot, body)
+        ]
+        if not chosen:
+            return
+        results = [result for _, result in chosen]
+        with Trap() as trap:
+            outgoing = owed(self._sink.outgoing(results), len(results))
+            for (slot, _), message in zip(chosen, outgoing, strict=True):
+                self._settle(slot, message)
+        if trap.error is not None:
+            self._one_by_one(chosen)
+
+    def _selects(self, slot: Slot, body: dict[str, Any]) -> bool:
+        unfinished = body["status"] in ("filtered", "expired")
+        if unfinished and not self._output.takes_unfinished:
+            return False
+        if self._output.when is None:
+            return True
+        with Trap() as trap:
+            return self._output.when.holds(body)
+        if trap.error is not None:
+            slot.dead.append(self._failure(trap.error))
+        return False
+
+    def _settle(self, slot: Slot, message: Any) -> None:
+        if not isinstance(message, Outgoing):
+            raise StepContractError(f"the sink returned {type(message).__name__}", mend="return Outgoing messages")
+        slot.outgoing.append((self._output.name, message))
+
+    def _one_by_one(self, chosen: list[tuple[Slot, Result]]) -> None:
+        for slot, _ in chosen:  # what was settled before the failure is settled again below
+            slot.outgoing = [pair for pair in slot.outgoing if pair[0] != self._output.name]
+        outcomes = isolate(self._sink.outgoing, list, [result for _, result in chosen], self._retries)
+        for (slot, _), (outcome, attempts) in zip(chosen, outcomes, strict=True):
+            with Trap() as trap:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                self._settle(slot, outcome)
+            if trap.error is not None:
+                slot.dead.append(self._failure(trap.error, attempts))
+
+    def _failure(self, error: BaseException, attempts: int = 1) -> Failure:
+        plugin = self._output.step.spec.name
+        return as_failure(error, stage=STAGE, plugin=plugin, attempt=attempts, output=self._output.name)

@@ -1,0 +1,137 @@
+"""What can be wrong between a pipeline, its Kafka and its machine: addresses, topics, limits, offsets, folders, ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headrace.core.errors import BrokerError, ConfigError, HeadraceError, MachineError, Place
+
+__all__ = [
+    "BrokerUnreachableError",
+    "DuplicateWorkerError",
+    "FolderError",
+    "OffsetGapError",
+    "PartitionsError",
+    "TopicLimitError",
+    "TopicMissingError",
+    "TopicRefusedError",
+    "UnexpectedError",
+    "WebPortError",
+]
+
+
+class BrokerUnreachableError(BrokerError):
+    """No Kafka broker answers at the address.
+
+    The address comes from `broker.bootstrap` in the pipeline file, else from HEADRACE_BROKER, else it is the embedded
+    broker's. Mend: start the broker (`headrace broker start` for the embedded one), or correct the address;
+    `headrace doctor` says what it sees.
+    """
+
+    code = "HR201"
+
+
+class TopicMissingError(ConfigError):
+    """A topic does not exist, and the file says not to make topics.
+
+    Mend: create it, or set `topics: {create: true}`.
+    """
+
+    code = "HR211"
+
+
+class PartitionsError(ConfigError):
+    """A topic has another number of partitions than the plan.
+
+    `topics.partitions` (or a sink's own `partitions`) is a wish about every topic it covers, also about those that
+    exist. Partitions are never changed by Headrace: it would move keys. Mend: write the number that there is, or
+    leave it out and take topics as they are.
+    """
+
+    code = "HR212"
+
+
+class TopicRefusedError(BrokerError):
+    """The broker refuses to make or describe a topic.
+
+    Typical reasons: more replicas than brokers, no permission, a policy of the cluster. The broker's own reason is in
+    the message. Mend: change `topics:` in the file, or ask whoever runs the cluster.
+    """
+
+    code = "HR213"
+
+
+class TopicLimitError(ConfigError):
+    """A topic accepts smaller messages than this pipeline may have to write to it.
+
+    A dead letter holds the whole original message and the reasons, so its topic must take the input topic's
+    max.message.bytes and 64 KiB more. Checked at start, since otherwise the first large record would be stuck.
+    """
+
+    code = "HR214"
+
+    def __init__(self, topic: str, *, limit_bytes: int, needed_bytes: int, place: Place | None = None) -> None:
+        super().__init__(
+            f"topic {topic!r} takes {limit_bytes:,} bytes a message; this pipeline may need {needed_bytes:,}",
+            mend=f"set its max.message.bytes to {needed_bytes}",
+            place=place,
+        )
+        self.topic, self.limit_bytes, self.needed_bytes = topic, limit_bytes, needed_bytes
+
+
+class OffsetGapError(BrokerError):
+    """The committed offset no longer lies in the topic.
+
+    Records expired before they were read, or the topic was deleted and made again. Nothing is skipped silently.
+    Mend: look at the topic's retention; to go on with what is there, set `input: {on_gap: continue}` and start again.
+    """
+
+    code = "HR215"
+
+
+class DuplicateWorkerError(BrokerError):
+    """Another process with the same worker name has taken this one's place.
+
+    A worker's name is its identity in the consumer group, so that it gets its partitions back after a restart. Two
+    with one name push each other out; this one stops. Mend: give each worker a `--worker` name of its own.
+    """
+
+    code = "HR216"
+
+
+class FolderError(MachineError):
+    """A state folder cannot be written.
+
+    Headrace keeps its state in `.headrace` of the current folder (or in HEADRACE_HOME) and what it downloads in
+    ~/.cache/headrace (or in HEADRACE_CACHE). Something stands in the way: a file of that name, a missing
+    permission, a read-only or full disk. Mend: remove what stands there, or point the variable to a folder that
+    you may write.
+    """
+
+    code = "HR403"
+
+    def __init__(self, folder: Path, reason: str, *, variable: str = "HEADRACE_HOME") -> None:
+        super().__init__(
+            f"{folder} cannot be written: {reason}",
+            mend=f"free the path, or set {variable} to a folder that you may write",
+        )
+        self.folder = folder
+
+
+class WebPortError(MachineError):
+    """The port for health and metrics cannot be opened.
+
+    Another process listens there, or the number is not allowed. Mend: choose another `--web-port`.
+    """
+
+    code = "HR410"
+
+
+class UnexpectedError(HeadraceError):
+    """Something failed that Headrace did not expect.
+
+    It is a fault of ours, or of a plugin. Run the command again with --debug, which prints the traceback, and report
+    it with the version (`headrace --version`).
+    """
+
+    code = "HR999"

@@ -1,0 +1,65 @@
+"""The ingress stage: messages become records, are changed, and get their routing slip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from headrace.core.errors import StepContractError
+from headrace.core.record import Record
+from headrace.core.routing.decision import Decision
+from headrace.core.routing.slip import Slip
+from headrace.core.step import Codec
+from headrace.core.wire.incoming import Intake, refuse_unreadable, to_record
+from headrace.streams.bisect import Trap, as_failure
+from headrace.streams.leg import Leg
+from headrace.streams.slot import Slot
+
+__all__ = ["STAGE", "Change", "Decode", "Route"]
+
+STAGE = "ingress"
+
+
+class Decode:
+    """Reads each message with the codec. Messages fail one by one, so there is nothing to bisect."""
+
+    def __init__(self, codec: Codec, plugin: str, intake: Intake) -> None:
+        self._codec, self._plugin, self._intake = codec, plugin, intake
+
+    def run(self, slots: Sequence[Slot], now_ms: float) -> None:
+        """Give each slot its record; what cannot be read fails, what has expired says so."""
+        for slot in slots:
+            with Trap() as trap:
+                refuse_unreadable(slot.message, self._intake)
+                record = to_record(slot.message, self._codec.decode(slot.message), self._intake)
+                slot.record = _expired(record, now_ms)
+            if trap.error is not None:
+                slot.fail(as_failure(trap.error, stage=STAGE, plugin=self._plugin))
+
+
+class Change(Leg):
+    """Runs a preprocess or postprocess step: each record becomes the changed one."""
+
+    def settle(self, slot: Slot, answer: Any) -> None:
+        """Take the changed record."""
+        if not isinstance(answer, Record):
+            raise StepContractError(f"the step returned {type(answer).__name__}, not a Record", mend="return a Record")
+        slot.record = answer
+
+
+class Route(Leg):
+    """Asks the router and gives each record its slip."""
+
+    def settle(self, slot: Slot, answer: Any) -> None:
+        """Take the decision."""
+        if not isinstance(answer, Decision):
+            raise StepContractError(f"the router returned {type(answer).__name__}, not a Decision", mend="return one")
+        if slot.record is not None:
+            slot.record = slot.record.replace(slip=Slip(policy=self.plugin, decision=answer, reason=answer.reason))
+
+
+def _expired(record: Record, now_ms: float) -> Record:
+    if record.deadline_ms is None or record.deadline_ms > now_ms:
+        return record
+    late = now_ms - record.deadline_ms
+    return record.replace(status="expired", reason=f"its deadline passed {late:.0f} ms before its turn")

@@ -1,0 +1,85 @@
+"""What a worker counts: records by end, time by model, batches, lag. Prometheus reads it at /metrics."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from headrace.streams.slot import Slot
+
+__all__ = ["Meter"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Meter:
+    """The figures of one worker. Counts go up a batch at a time, so that metering costs nothing a record."""
+
+    def __init__(self, pipeline: str) -> None:
+        self.registry = CollectorRegistry()
+        at = self.registry
+        self._records = Counter("headrace_records", "Records by how they ended", ["pipeline", "status"], registry=at)
+        self._dead = Counter("headrace_dead_letters", "Dead letters by code", ["pipeline", "code"], registry=at)
+        self._served = Counter(
+            "headrace_model_records", "Records that went through a model", ["pipeline", "model"], registry=at
+        )
+        self._model_seconds = Histogram(
+            "headrace_model_batch_seconds",
+            "Time of a batch in a model",
+            ["pipeline", "model"],
+            buckets=_SECONDS,
+            registry=at,
+        )
+        self._total_seconds = Histogram(
+            "headrace_record_seconds",
+            "Time from a record's timestamp to its result",
+            ["pipeline"],
+            buckets=_SECONDS,
+            registry=at,
+        )
+        self._lag = Gauge(
+            "headrace_lag_records", "Records not yet read, by partition", ["pipeline", "partition"], registry=at
+        )
+        self._in_flight = Gauge(
+            "headrace_in_flight_records", "Records read and not yet committed", ["pipeline"], registry=at
+        )
+        self._gaps = Counter("headrace_gaps", "Times that expired records were passed over", ["pipeline"], registry=at)
+        self._pipeline = pipeline
+
+    def model(self, name: str, count: int, seconds: float) -> None:
+        """Count a batch's visit to a model."""
+        self._served.labels(self._pipeline, name).inc(count)
+        self._model_seconds.labels(self._pipeline, name).observe(seconds)
+
+    def batch(self, slots: Sequence[Slot], bodies: Sequence[dict[str, Any] | None]) -> None:
+        """Count how the records of a batch ended."""
+        ends = Tally(body["status"] if body is not None else "dead" for body in bodies)
+        for status, count in ends.items():
+            self._records.labels(self._pipeline, status).inc(count)
+        codes = Tally(slot.failure.code for slot in slots if slot.failure is not None)
+        codes.update(failure.code for slot in slots for failure in slot.dead)
+        for code, count in codes.items():
+            self._dead.labels(self._pipeline, code).inc(count)
+        observe = self._total_seconds.labels(self._pipeline).observe
+        for body in bodies:
+            if body is not None:
+                observe(body["timings"]["total"] / 1000)
+
+    def in_flight(self, count: int) -> None:
+        """Note how many records are read and not yet committed."""
+        self._in_flight.labels(self._pipeline).set(count)
+
+    def lag(self, partition: int, count: int) -> None:
+        """Note how many records of a partition are not yet read."""
+        self._lag.labels(self._pipeline, str(partition)).set(count)
+
+    def gap(self) -> None:
+        """Count a gap that `on_gap: continue` passed over."""
+        self._gaps.labels(self._pipeline).inc()
+
+    def exposition(self) -> bytes:
+        """Return all figures in Prometheus' text format."""
+        return generate_latest(self.registry)

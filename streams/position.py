@@ -1,0 +1,68 @@
+"""Where reading begins after every assignment: at the committed offset, else where the file says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from headrace.core.plan.plan import InputPlan
+from headrace.streams.errors import OffsetGapError
+
+__all__ = ["take_positions"]
+
+
+async def take_positions(
+    consumer: Any, partitions: Iterable[Any], source: InputPlan, on_gap: Callable[[], None]
+) -> dict[Any, int]:
+    """Seek every partition and return the offsets that were chosen where none had been committed.
+
+    They must be committed at once: `latest` would mean another offset after a crash.
+
+    Args:
+        consumer: an aiokafka consumer with these partitions assigned.
+        partitions: the assigned partitions.
+        source: says where a pipeline that never ran begins, and what a gap means.
+        on_gap: called for each gap that is passed over.
+
+    Raises:
+        OffsetGapError: HR215, a committed offset is gone and the file says stop.
+    """
+    tps = list(partitions)
+    if not tps:
+        return {}
+    first, end = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+    fresh = {}
+    for tp in tps:
+        committed = await consumer.committed(tp)
+        if committed is not None and first[tp] <= committed <= end[tp]:
+            consumer.seek(tp, committed)
+            continue
+        if committed is not None:
+            _pass_gap(tp, committed, first[tp], end[tp], source)
+            on_gap()
+            fresh[tp] = first[tp]
+        else:
+            fresh[tp] = await _start(consumer, tp, source.start, first[tp], end[tp])
+        consumer.seek(tp, fresh[tp])
+    return fresh
+
+
+def _pass_gap(tp: Any, committed: int, first: int, end: int, source: InputPlan) -> None:
+    if source.on_gap == "continue":
+        return
+    what = "its records expired" if committed < first else "the topic was made anew"
+    raise OffsetGapError(
+        f"{tp.topic}:{tp.partition} was read up to {committed}, but holds {first} to {end}: {what}",
+        mend="set input: {on_gap: continue} to go on with what is there",
+        place=source.place,
+    )
+
+
+async def _start(consumer: Any, tp: Any, start: str, first: int, end: int) -> int:
+    if start in ("earliest", "latest"):
+        return first if start == "earliest" else end
+    moment = datetime.fromisoformat(start)
+    epoch_ms = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    found = (await consumer.offsets_for_times({tp: epoch_ms}))[tp]
+    return end if found is None else int(found.offset)

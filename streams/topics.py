@@ -1,0 +1,180 @@
+"""Topics as the plan says: made when they are missing, refused when they cannot serve, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.core.plan.plan import Plan, TopicPlan
+from headrace.core.wire.dead import HEADROOM_BYTES
+from headrace.streams.errors import (
+    BrokerUnreachableError,
+    PartitionsError,
+    TopicLimitError,
+    TopicMissingError,
+    TopicRefusedError,
+)
+
+__all__ = ["TopicFacts", "admin", "describe", "ensure_topics"]
+
+DEFAULT_PARTITIONS = 8
+DEFAULT_LIMIT_BYTES = 1_048_588
+"""Kafka's default for max.message.bytes, used when the broker does not tell."""
+
+_ALREADY_THERE = 36  # TOPIC_ALREADY_EXISTS: another worker was quicker
+_UNKNOWN_TOPIC = 3
+
+
+@dataclass(frozen=True)
+class TopicFacts:
+    """A topic as the broker has it."""
+
+    name: str
+    partitions: int
+    max_message_bytes: int
+
+
+@asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[Any]:
+    """Give an admin client for the broker.
+
+    Raises:
+        BrokerUnreachableError: HR201, nobody answers there.
+    """
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    client = None
+    try:
+        client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+        await client.start()
+    except (KafkaError, OSError, ValueError) as error:
+        if client is not None:
+            await client.close()
+        raise BrokerUnreachableError(
+            f"no Kafka broker answers at {bootstrap} ({type(error).__name__})",
+            mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
+        ) from None
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
+    """Make the plan's missing topics and return all of them as the broker has them.
+
+    Raises:
+        BrokerUnreachableError: HR201.
+        TopicMissingError: HR211, a topic is missing and the plan may not make it.
+        PartitionsError: HR212, a topic has other partitions than the plan.
+        TopicRefusedError: HR213, the broker refuses.
+        TopicLimitError: HR214, a topic takes too little.
+    """
+    async with admin(bootstrap) as client:
+        there = await describe(client, [topic.name for topic in plan.topics])
+        _refuse_partitions(plan, there)
+        missing = [topic for topic in plan.topics if topic.name not in there]
+        if missing:
+            await _make(client, plan, missing, there)
+            there = await describe(client, [topic.name for topic in plan.topics], wait=True)
+    _refuse_limits(plan, there)
+    return there
+
+
+async def describe(client: Any, names: list[str], *, wait: bool = False) -> dict[str, TopicFacts]:
+    """Return those of the topics that exist; with `wait`, all of them, once the broker's metadata has them."""
+    import asyncio
+
+    for _ in range(100):
+        found = {topic["topic"]: topic for topic in await client.describe_topics(names) if not topic["error_code"]}
+        if not wait or len(found) == len(set(names)):
+            break
+        await asyncio.sleep(0.05)  # metadata follows a creation within milliseconds; there is nothing to await
+    else:
+        absent = ", ".join(sorted(set(names) - set(found)))
+        raise TopicRefusedError(f"topics were made but do not appear: {absent}", mend="look at the broker's log")
+    limits = await _limits(client, list(found))
+    return {
+        name: TopicFacts(name, len(topic["partitions"]), limits.get(name, DEFAULT_LIMIT_BYTES))
+        for name, topic in found.items()
+    }
+
+
+async def _limits(client: Any, names: list[str]) -> dict[str, int]:
+    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+    if not names:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""}) for name in names]
+    limits = {}
+    for response in await client.describe_configs(asked):
+        for _, _, _, name, entries in response.resources:
+            for entry in entries:
+                if entry[0] == "max.message.bytes":
+                    limits[name] = int(entry[1])
+    return limits
+
+
+def _refuse_partitions(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
+    for topic in plan.topics:
+        facts = there.get(topic.name)
+        # Dead letters go wherever their key leads; only topics that someone else reads by partition must match.
+        if topic.role in ("input", "output") and facts and topic.partitions not in (None, facts.partitions):
+            raise PartitionsError(
+                f"topic {topic.name!r} has {facts.partitions} partitions, the plan says {topic.partitions}",
+                mend=f"write partitions: {facts.partitions}, or leave it out",
+                place=topic.place,
+            )
+
+
+async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mapping[str, TopicFacts]) -> None:
+    from aiokafka.admin import NewTopic
+
+    if not plan.topic_rules.create:
+        names = ", ".join(repr(topic.name) for topic in missing)
+        raise TopicMissingError(
+            f"no topic {names}", mend="create it, or set topics: {create: true}", place=missing[0].place
+        )
+    source = there.get(plan.input.topic)
+    width = source.partitions if source else plan.topic_rules.partitions or DEFAULT_PARTITIONS
+    limit = source.max_message_bytes if source else DEFAULT_LIMIT_BYTES
+    wanted = [
+        NewTopic(
+            topic.name,
+            topic.partitions or width,
+            plan.topic_rules.replication or -1,
+            topic_configs=_config(topic, limit),
+        )
+        for topic in missing
+    ]
+    response = await client.create_topics(wanted)
+    for name, code, *reason in response.topic_errors:
+        if code not in (0, _ALREADY_THERE):
+            raise TopicRefusedError(
+                f"the broker refuses to make topic {name!r}: {_reason(code, reason)}",
+                mend="change topics: in the file, or ask whoever runs the cluster",
+            )
+
+
+def _config(topic: TopicPlan, input_limit: int) -> dict[str, str]:
+    if topic.role == "dead":
+        return {**topic.config, "max.message.bytes": str(input_limit + HEADROOM_BYTES)}
+    if topic.role == "heartbeat":
+        return {"retention.ms": "3600000", "segment.ms": "600000"}
+    return dict(topic.config)
+
+
+def _reason(code: int, reason: list[str | None]) -> str:
+    from aiokafka.errors import for_code
+
+    return (reason[0] if reason and reason[0] else "") or for_code(code).__name__
+
+
+def _refuse_limits(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
+    needed = there[plan.input.topic].max_message_bytes + HEADROOM_BYTES
+    dead = there[plan.dead_topic]
+    if dead.max_message_bytes < needed:
+        raise TopicLimitError(dead.name, limit_bytes=dead.max_message_bytes, needed_bytes=needed)
