@@ -1,4 +1,4 @@
-"""What can be wrong between a pipeline, its Kafka and its machine: addresses, topics, limits, offsets, folders, ports."""
+"""What can be wrong between a pipeline, its Kafka and its machine: topics, limits, offsets, folders, ports."""
 
 from __future__ import annotations
 

@@ -1,0 +1,59 @@
+"""The Faust app that hosts a group: life cycle, supervision, and the agent that reads the heartbeat topic."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from headrace.streams.stage import StageParts, StageService
+
+__all__ = ["make_app"]
+
+log = logging.getLogger(__name__)
+
+
+def make_app(parts: StageParts) -> Any:
+    """Return the Faust app of a group, not yet started.
+
+    The stage runs as a service beside Faust's own consumer; that consumer reads the heartbeat topic only, because a
+    Faust app without any agent's topic does not start.
+    """
+    import faust
+
+    plan = parts.plan
+    app = faust.App(
+        plan.app_id,
+        broker=_urls(parts.bootstrap),
+        store="memory://",
+        web_enabled=False,  # health and metrics are served by headrace.streams.web, also while Faust is still starting
+        topic_disable_leader=True,
+        topic_partitions=1,
+        topic_replication_factor=1,
+        topic_allow_declare=False,  # topics are made by headrace.streams.topics, as the plan says
+        key_serializer="raw",
+        value_serializer="raw",
+        broker_session_timeout=6,
+        broker_heartbeat_interval=1,
+        consumer_auto_offset_reset="latest",
+        broker_client_id=f"headrace-{plan.pipeline}-faust",
+        loghandlers=[],
+        **_instance(parts.worker),
+    )
+    heartbeats = app.topic(plan.heartbeat_topic, value_type=bytes, partitions=1)
+
+    @app.agent(heartbeats, name=f"{plan.pipeline}.heartbeats")  # type: ignore[untyped-decorator]
+    async def heartbeat(stream: Any) -> None:
+        async for _ in stream:
+            pass  # reading them keeps Faust's consumer alive; later parts show them in `headrace status`
+
+    app.service(type("IngressStage", (StageService,), {"parts": parts}))
+    return app
+
+
+def _urls(bootstrap: str) -> list[str]:
+    return [f"kafka://{address.strip()}" for address in bootstrap.split(",")]
+
+
+def _instance(worker: str | None) -> dict[str, str]:
+    # Static membership must hold for Faust's consumer as well: the stage starts only after it has recovered.
+    return {"consumer_group_instance_id": f"{worker}-faust"} if worker else {}

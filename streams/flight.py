@@ -1,0 +1,32 @@
+"""A batch under way: from its messages to the acknowledgement of everything that was sent for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headrace.core.record import Message
+
+__all__ = ["Flight"]
+
+
+class Flight:
+    """One batch in flight. Flights overlap, but each sends after the one before it sent, and ends after it ended.
+
+    Attributes:
+        messages: the batch, in the order of each partition.
+        offsets: partition -> offset of its last message + 1, to commit once the flight has landed.
+        sent: set once everything was handed to the producer; keeps the order of partitions and keys.
+        task: the running flight; its exception is the flight's.
+    """
+
+    def __init__(self, messages: Sequence[Message], offsets: Mapping[Any, int]) -> None:
+        self.messages, self.offsets = messages, offsets
+        self.sent = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    async def landed(self) -> None:
+        """Wait until the flight is over; raises what it raised."""
+        if self.task is not None:
+            await asyncio.shield(self.task)

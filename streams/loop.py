@@ -1,0 +1,228 @@
+"""The record loop: poll, decode, run, send, gather acks, commit.
+
+Up to two batches are in flight: while the steps of one run in the executor, the next is fetched and the previous one's
+results are sent. What an error or a new assignment leaves unfinished is read again from the committed offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.core.errors import HeadraceError
+from headrace.core.record import Message, Position
+from headrace.streams.batch_limit import BatchLimit
+from headrace.streams.commit import Committer
+from headrace.streams.flight import Flight
+from headrace.streams.health import Health
+from headrace.streams.meter import Meter
+from headrace.streams.sender import Sender
+from headrace.streams.slot import Slot
+
+__all__ = ["LoopSettings", "RecordLoop"]
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 2
+IDLE_POLL_MS = 20  # measured best with fetch_max_wait_ms 20: latency near the broker's own, CPU of an idle worker low
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """What the loop is told: how long a batch waits to fill, and how long it pauses after an error."""
+
+    max_wait_ms: float
+    first_backoff_s: float = 0.2
+    last_backoff_s: float = 5.0
+
+
+class RecordLoop:
+    """Reads one stage's input and acknowledges only what is done.
+
+    Args:
+        consumer: an aiokafka consumer, subscribed, without auto-commit.
+        process: takes a batch through the steps; called in the executor.
+        executor: has one thread, so that batches are processed in the order they were read.
+        sender: sends results and dead letters.
+        committer: holds the offsets of landed flights.
+        resume: seeks the assigned partitions to where reading begins.
+        limit: how many records a batch may have.
+        health: told whether the loop gets through to the broker.
+        meter: told what is in flight.
+        settings: waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: Any,
+        process: Callable[[Sequence[Message]], list[Slot]],
+        executor: Executor,
+        sender: Sender,
+        committer: Committer,
+        resume: Callable[[], Awaitable[Mapping[Any, int]]],
+        limit: BatchLimit,
+        health: Health,
+        meter: Meter,
+        settings: LoopSettings,
+    ) -> None:
+        self._consumer, self._process, self._executor = consumer, process, executor
+        self._sender, self._committer, self._resume = sender, committer, resume
+        self._limit, self._health, self._meter, self._settings = limit, health, meter, settings
+        self._flights: list[Flight] = []
+        self._lock = asyncio.Lock()
+        self._stale = True
+        self._stopping = False
+        self._backoff_s = settings.first_backoff_s
+
+    async def run(self) -> None:
+        """Loop until `stop`. Kafka's errors are waited out; ours end the loop.
+
+        Raises:
+            HeadraceError: something that waiting cannot mend.
+        """
+        while not self._stopping:
+            try:
+                await self._turn()
+            except HeadraceError:
+                raise
+            except Exception as error:  # noqa: BLE001 - aiokafka raises of many kinds; all mean: read again
+                await self._recover(error)
+
+    async def stop(self) -> None:
+        """Cease fetching, let every batch in flight end, and commit."""
+        self._stopping = True
+        await self._finish()
+
+    async def revoked(self) -> None:
+        """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
+        self._stale = True  # whatever a poll under way returns is dropped: someone else will read it
+        await self._finish()
+
+    def assigned(self) -> None:
+        """Partitions were given: before the next poll, take their positions."""
+        self._stale = True
+
+    async def _turn(self) -> None:
+        if self._stale and not await self._refresh():
+            return
+        messages, offsets = await self._poll()
+        if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
+            await self._launch(Flight(messages, offsets))
+        self._raise_failed()
+        if self._committer.is_due:
+            await self._commit()
+        self._settled()
+
+    async def _refresh(self) -> bool:
+        """Take the positions of a new assignment; False while nothing is assigned."""
+        async with self._lock:
+            if not self._consumer.assignment():
+                self._health.reading(False, "waiting for partitions")
+                await asyncio.sleep(IDLE_POLL_MS / 1000)
+                return False
+            await self._abandon()
+            self._stale = False
+            chosen = await self._resume()
+            if chosen and not self._stale:
+                self._committer.note(chosen)
+                await self._committer.commit()
+        return not self._stale
+
+    async def _poll(self) -> tuple[list[Message], dict[Any, int]]:
+        """Fetch a batch: what is there at once, filled up for at most `max_wait`."""
+        messages: list[Message] = []
+        offsets: dict[Any, int] = {}
+        give_up = 0.0
+        while len(messages) < self._limit.records and not self._stopping:
+            timeout_ms = IDLE_POLL_MS if not messages else max(0.0, (give_up - time.monotonic()) * 1000)
+            fetched = await self._consumer.getmany(
+                timeout_ms=timeout_ms, max_records=self._limit.records - len(messages)
+            )
+            if self._stale or (not fetched and (not messages or time.monotonic() >= give_up)):
+                break
+            if not messages:
+                give_up = time.monotonic() + self._settings.max_wait_ms / 1000
+            _take(fetched, messages, offsets)
+            if messages and time.monotonic() >= give_up:
+                break
+        return ([], {}) if self._stale else (messages, offsets)
+
+    async def _launch(self, flight: Flight) -> None:
+        while len(self._flights) >= IN_FLIGHT:
+            await self._flights[0].landed()
+            self._flights.pop(0)
+        if self._stale or self._stopping:
+            return
+        previous = self._flights[-1] if self._flights else None
+        self._flights.append(flight)
+        flight.task = asyncio.create_task(self._fly(flight, previous))
+        self._meter.in_flight(sum(len(each.messages) for each in self._flights))
+
+    async def _fly(self, flight: Flight, previous: Flight | None) -> None:
+        begun = time.monotonic()
+        slots = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, flight.messages)
+        self._limit.learn(len(flight.messages), time.monotonic() - begun)
+        if previous is not None and not previous.sent.is_set():
+            await previous.landed()  # raises when it failed: then nothing after it may be sent
+        pending = await self._sender.hand_over(slots)
+        flight.sent.set()
+        await self._sender.acknowledged(pending)
+        if previous is not None:
+            await previous.landed()
+        self._committer.note(flight.offsets)
+
+    def _raise_failed(self) -> None:
+        """Take landed flights off the list; raise what a failed one raised."""
+        while self._flights and self._flights[0].task is not None and self._flights[0].task.done():
+            self._flights.pop(0).task.result()  # type: ignore[union-attr]  # looked at in the condition
+        self._meter.in_flight(sum(len(each.messages) for each in self._flights))
+
+    async def _commit(self) -> None:
+        async with self._lock:
+            if not self._stale:
+                await self._committer.commit()
+
+    async def _finish(self) -> None:
+        async with self._lock:
+            outcomes = await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
+            self._flights.clear()
+            await self._committer.commit()  # a flight notes its offsets only after those before it, so these are safe
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                log.warning("a batch did not end and will be read again: %s: %s", type(outcome).__name__, outcome)
+
+    async def _abandon(self) -> None:
+        """Let what is in flight end, whatever becomes of it; it is read again."""
+        tasks = [flight.task for flight in self._flights if flight.task is not None]
+        self._flights.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._committer.forget()
+
+    async def _recover(self, error: Exception) -> None:
+        self._health.reading(False, f"{type(error).__name__}: {error}")
+        log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
+        async with self._lock:
+            await self._abandon()
+        self._stale = True
+        await asyncio.sleep(self._backoff_s)
+        self._backoff_s = min(self._settings.last_backoff_s, self._backoff_s * 2)
+
+    def _settled(self) -> None:
+        self._backoff_s = self._settings.first_backoff_s
+        self._health.reading(True)
+
+
+def _take(fetched: Mapping[Any, Sequence[Any]], messages: list[Message], offsets: dict[Any, int]) -> None:
+    for tp, raws in fetched.items():
+        topic, partition = tp.topic, tp.partition
+        for raw in raws:
+            position = Position(topic, partition, raw.offset)
+            messages.append(Message(position, raw.key, raw.value, tuple(raw.headers), raw.timestamp))
+        if raws:
+            offsets[tp] = raws[-1].offset + 1
