@@ -1,0 +1,101 @@
+"""What every test may use: one real Kafka, topic names and a state folder of its own; and no silent skip."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from headrace.streams.broker import Running
+
+ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+WATCH = "import sys, pathlib, headrace.streams.broker as b; sys.stdin.read(); b.stop(pathlib.Path(sys.argv[1]))"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_developer() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("HEADRACE_") and name != "HEADRACE_CACHE"]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path / "headrace-home"))
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The Kafka of the whole run: `.bootstrap` is its address. Started by the first test that asks for it."""
+    from headrace.streams.broker import start
+
+    home = tmp_path_factory.mktemp("kafka")
+    with stopped_at_last(home):
+        yield start(home, port=0)
+
+
+@pytest.fixture
+def broker_home() -> Iterator[Path]:
+    """A state folder of the test's own, in which it may start, kill and spoil a broker; HEADRACE_HOME names it."""
+    home = Path(os.environ["HEADRACE_HOME"])
+    with stopped_at_last(home):
+        yield home
+
+
+@pytest.fixture
+def topic(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Names for topics, groups and pipelines that no other test has: `topic()`, `topic("out")`; at most 40 characters.
+
+    The same role gives the same name again within a test.
+    """
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))
+    stem = f"{words[:20].strip('-')}-{secrets.token_hex(3)}".lstrip("0123456789-")
+    return lambda role="": f"{stem}-{role}"[:40] if role else stem
+
+
+@contextmanager
+def stopped_at_last(home: Path) -> Iterator[None]:
+    """Stop the broker of a state folder at the end, even if pytest is killed: its watcher then reads end of file."""
+    from headrace.streams.broker import stop
+
+    command = [sys.executable, "-c", WATCH, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        try:
+            yield
+        finally:
+            stop(home)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Fail a test that is skipped without leave."""
+    return _judged((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    """Fail a module that is skipped without leave."""
+    return _judged((yield))
+
+
+def _judged(report: pytest.TestReport | pytest.CollectReport) -> pytest.TestReport | pytest.CollectReport:
+    if report.skipped and not hasattr(report, "wasxfail") and not report.nodeid.startswith(_allowed()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} is skipped, and {ALLOWED_SKIPS.name} gives no leave: {reason}"
+    return report
+
+
+def _allowed() -> tuple[str, ...]:
+    lines = ALLOWED_SKIPS.read_text().splitlines()
+    return tuple(line.partition(": ")[0] for line in lines if line and not line.startswith("#"))
