@@ -27,7 +27,12 @@ Path_ = tuple[str | int, ...]
 
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TAG = "tag:yaml.org,2002:"
+_SCHEMA = ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "merge", "value")
+_PLAIN_TAGS = frozenset(_TAG + name for name in _SCHEMA)
+_MAX_BYTES = 1 << 20
 _MAX_DEPTH = 40
+_MAX_VALUES = 50_000
+"""Aliases of aliases grow a small file without bound; no pipeline is near this."""
 
 
 class Document:
@@ -58,6 +63,11 @@ class Document:
                 return None
         return value
 
+    def find(self, value: Any, under: Path_) -> Place | None:
+        """Return where a value first stands below a path; None when it does not."""
+        places = ((path, place) for path, place in self._values.items() if path[: len(under)] == under)
+        return next((place for path, place in places if self.get(*path) == value), None)
+
     def _nearest(self, places: Mapping[Path_, Place], path: Path_) -> Place:
         while path not in places and path:
             path = path[:-1]
@@ -76,8 +86,10 @@ def read_document(file: Path, environ: Mapping[str, str]) -> Document:
 
     document = Document(str(file))
     text = _read(file)
+    yaml = YAML(typ="rt", pure=True)
+    yaml.composer.warn_double_anchors = False  # YAML 1.2 allows it: an alias means the latest anchor
     try:
-        root = YAML(typ="rt", pure=True).compose(text)
+        root = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(str(file), mark.line + 1, mark.column + 1) if mark else Place(str(file))
@@ -94,7 +106,13 @@ def read_document(file: Path, environ: Mapping[str, str]) -> Document:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        with file.open("rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise FileUnreadableError(
+                f"{str(file)!r} has more than {_MAX_BYTES:,} bytes", mend="name a pipeline file, not its data"
+            )
+        return data.decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise FileUnreadableError(
@@ -112,6 +130,8 @@ class _Builder:
 
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self._document, self._environ = document, environ
+        self._count = 0
+        self._open: list[Any] = []  # the mappings and lists that we are inside of
         self._scalars: dict[str, Callable[[str], Any]] = {
             "null": lambda text: None,
             "bool": lambda text: text.lower() == "true",
@@ -122,17 +142,41 @@ class _Builder:
     def build(self, node: Any, path: Path_) -> Any:
         place = self._place(node)
         self._document._values[path] = place
-        if len(path) > _MAX_DEPTH:  # also ends an alias that contains itself
-            self._document.problems.append(
-                InvalidValueError("nested too deeply", mend=f"keep it under {_MAX_DEPTH} levels", place=place)
-            )
+        self._count += 1
+        if self._is_endless(node, path, place):
             return None
+        self._refuse_tag(str(node.tag), place)
         kind = type(node).__name__
-        if kind == "MappingNode":
-            return self._mapping(node, path)
-        if kind == "SequenceNode":
-            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self._scalar(node, place)
+        if kind == "ScalarNode":
+            return self._scalar(node, place)
+        self._open.append(node)
+        built = self._mapping(node, path) if kind == "MappingNode" else self._sequence(node, path)
+        self._open.pop()
+        return built
+
+    def _is_endless(self, node: Any, path: Path_, place: Place) -> bool:
+        """Whether following this node leads nowhere; said once, since its neighbours usually lead there too."""
+        if any(node is around for around in self._open):
+            self._refuse("an alias stands inside the value that it means", "write the value out", place)
+        elif len(path) > _MAX_DEPTH:
+            self._refuse("nested too deeply", f"keep it under {_MAX_DEPTH} levels", place)
+        elif self._count > _MAX_VALUES:
+            if self._count == _MAX_VALUES + 1:
+                self._refuse(f"the file holds more than {_MAX_VALUES:,} values", "use fewer aliases", place)
+        else:
+            return False
+        return True
+
+    def _refuse_tag(self, tag: str, place: Place) -> None:
+        if tag not in _PLAIN_TAGS:
+            shown = tag.replace(_TAG, "!!")
+            self._refuse(f"tag {shown!r} is not read here", "write a plain value", place)
+
+    def _refuse(self, fault: str, mend: str, place: Place) -> None:
+        self._document.problems.append(InvalidValueError(fault, mend=mend, place=place))
+
+    def _sequence(self, node: Any, path: Path_) -> list[Any]:
+        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _mapping(self, node: Any, path: Path_) -> dict[str, Any]:
         built: dict[str, Any] = {}
@@ -154,10 +198,6 @@ class _Builder:
 
     def _scalar(self, node: Any, place: Place) -> Any:
         kind = str(node.tag).removeprefix(_TAG)
-        if kind.startswith("!"):
-            self._document.problems.append(
-                InvalidValueError(f"tag {kind!r} is not read here", mend="write a plain value", place=place)
-            )
         if kind in self._scalars:
             return self._scalars[kind](node.value)
         return _VARIABLE.sub(lambda match: self._variable(match, place), node.value)

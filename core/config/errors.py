@@ -44,8 +44,8 @@ class DuplicateKeyError(ConfigError):
 class FileUnreadableError(ConfigError):
     """The pipeline file cannot be read.
 
-    It does not exist, is a folder, is not UTF-8, or may not be read. Mend: check the path; `headrace init DIR`
-    writes a file to start from.
+    It does not exist, is a folder, is not UTF-8, may not be read, or is too large to be one. Mend: check the path;
+    `headrace init DIR` writes a file to start from.
     """
 
     code = "HR103"

@@ -36,7 +36,7 @@ DottedPath = Annotated[str, AfterValidator(_dotted)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Input(_Section):
@@ -60,7 +60,7 @@ class Delivery(_Section):
     """What is promised of every record."""
 
     guarantee: Literal["at_least_once", "exactly_once"] = "at_least_once"
-    commit_every: Milliseconds = Field(default="100ms", description="longest time between two commits under load")
+    commit_every: Milliseconds = Field(default=100, description="longest time between two commits under load")
     retries: int = Field(default=3, ge=0, le=20, description="further attempts for a record that a step failed on")
     on_failure: Literal["dead_letter", "fallback", "stop"] = "dead_letter"
     order: Literal["path", "key"] = "path"
@@ -71,7 +71,7 @@ class BatchLimits(_Section):
     """How many records go through the steps together."""
 
     max_records: int = Field(default=64, ge=1, le=10_000, description="most records in a batch")
-    max_wait: Milliseconds = Field(default="5ms", le=10_000, description="longest wait for a batch to fill")
+    max_wait: Milliseconds = Field(default=5, le=10_000, description="longest wait for a batch to fill")
     max_tokens: int = Field(default=8192, ge=1, description="most tokens in one run of a model, padding included")
 
 

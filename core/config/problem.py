@@ -51,14 +51,15 @@ def problems_of(
         prefix: path of the validated value in the document.
     """
     for finding in error.errors(include_url=False):
-        loc = tuple(key for key in finding["loc"] if key != "[key]")
-        yield _problem(dict(finding), loc, model, document, prefix)
+        yield _problem(dict(finding), finding["loc"], model, document, prefix)
 
 
 def _problem(
-    finding: dict[str, Any], loc: Path_, model: type[BaseModel], document: Document, prefix: Path_
+    finding: dict[str, Any], raw_loc: Path_, model: type[BaseModel], document: Document, prefix: Path_
 ) -> HeadraceError:
+    loc = tuple(key for key in raw_loc if key != "[key]")
     path = (*prefix, *loc)
+    place = document.place if loc == raw_loc else document.key_place
     name, around = str(loc[-1]) if loc else "", _dotted(path[:-1])
     if finding["type"] == "extra_forbidden":
         known = _known_keys(model, loc[:-1])
@@ -74,17 +75,22 @@ def _problem(
             place=document.place(path[:-1]),
         )
     fault, mend = _fault_and_mend(finding)
-    return InvalidValueError(f"{_dotted(path) or 'the file'}: {fault}", mend=mend, place=document.place(path))
+    return InvalidValueError(f"{_dotted(path) or 'the file'}: {fault}", mend=mend, place=place(path))
 
 
 def _fault_and_mend(finding: dict[str, Any]) -> tuple[str, str]:
     if finding["type"] in ("value_error", "assertion_error"):
-        fault, _, mend = str(finding["ctx"]["error"]).partition("; ")
-        return fault, mend or "see docs/pipeline-file.md"
-    shown = repr(finding["input"])
-    fault = f"{shown if len(shown) <= 60 else shown[:57] + '...'} is not allowed"
-    mend = _MENDS.get(finding["type"], finding["msg"][:1].lower() + finding["msg"][1:])
+        fault, _, hint = str(finding["ctx"]["error"]).partition("; ")
+        return _cut(fault, 200), hint or "see docs/pipeline-file.md"
+    fault = f"{_cut(repr(finding['input']), 60)} is not allowed"
+    mend = _MENDS.get(finding["type"])
+    if mend is None:
+        return fault, finding["msg"][:1].lower() + finding["msg"][1:]
     return fault, mend.format(**finding.get("ctx", {}))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def _known_keys(model: type[BaseModel], loc: Path_) -> list[str]:

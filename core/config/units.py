@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 __all__ = ["Bytes", "Milliseconds", "parse_bytes", "parse_milliseconds"]
 
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
+_LONGEST = 20  # characters; more digits than that overflow a float before they mean anything
 _DURATION = re.compile(_NUMBER + r"(ms|s|m|h|d)")
 _SIZE = re.compile(_NUMBER + r"(B|kB|KB|MB|GB|KiB|MiB|GiB)?")
 _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -25,7 +26,7 @@ def parse_milliseconds(value: Any) -> Any:
     if value == 0 and not isinstance(value, bool):
         return 0.0
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if match is None or len(value) > _LONGEST:
         raise ValueError(f"{value!r} is not a duration; write it with a unit, such as 100ms, 5s, 2m or 1h")
     return float(match.group(1)) * _MS[match.group(2)]
 
@@ -39,7 +40,7 @@ def parse_bytes(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if match is None or len(value) > _LONGEST:
         raise ValueError(f"{value!r} is not a size; write bytes, or a unit such as 64KiB or 1MiB")
     return int(float(match.group(1)) * _BYTES[match.group(2) or "B"])
 

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from headrace.core.catalog import Catalog, installed_catalog
-from headrace.core.config.document import Document, read_document
+from headrace.core.config.document import Document, Path_, read_document
 from headrace.core.config.errors import (
     InvalidValueError,
     NotBuiltError,
     RouteError,
     TextPathError,
+    UnsetVariableError,
 )
 from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.config.pipeline import RESERVED_NAMES, Input, PipelineFile
@@ -54,8 +55,16 @@ def compile_file(
     compiler = _Compiler(document, catalog or installed_catalog(), registry)
     plan = compiler.compile()
     if plan is None or document.problems:
-        raise ProblemsError(sorted(document.problems, key=lambda problem: problem.place or Place("")))
+        raise ProblemsError(_in_line_order(document.problems))
     return plan
+
+
+def _in_line_order(problems: list[HeadraceError]) -> list[HeadraceError]:
+    """What stands behind an alias is found as often as it is used, and is said once; so is an unset variable."""
+    unset = {problem.place for problem in problems if isinstance(problem, UnsetVariableError)}
+    once = {(problem.place, problem.code, problem.mend): problem for problem in reversed(problems)}
+    said = (it for it in once.values() if not (isinstance(it, InvalidValueError) and it.place in unset))
+    return sorted(said, key=lambda problem: problem.place or Place(""))
 
 
 class _Compiler:
@@ -149,8 +158,9 @@ class _Compiler:
     def _codec(self) -> StepPlan | None:
         if self._document.get("input", "codec") is not None:
             return self._steps.read("codec", ("input", "codec"))
-        if self._document.get("input", "format") is not None:
-            return self._steps.read("codec", ("input", "format"))
+        named = self._document.get("input", "format")
+        if named is not None:  # what is no name is the envelope's problem
+            return self._steps.read("codec", ("input", "format")) if isinstance(named, str) else None
         return self._steps.default("codec", "json", self._place("input"))
 
     def _models(self) -> dict[str, ModelPlan]:
@@ -161,8 +171,8 @@ class _Compiler:
 
     def _facts(self, step: StepPlan, names: tuple[str, ...]) -> ModelFacts:
         if step.name in RESERVED_NAMES:
-            fault = f"a model cannot be named {step.name!r}"
-            self._document.problems.append(InvalidValueError(fault, mend="choose another name", place=step.place))
+            fault, place = f"a model cannot be named {step.name!r}", self._document.key_place(("models", step.name))
+            self._document.problems.append(InvalidValueError(fault, mend="choose another name", place=place))
         try:
             facts = model_facts(step.bind(), self._context(step.name, names))
         except HeadraceError as error:
@@ -199,22 +209,29 @@ class _Compiler:
         for name in routed_models(step.bind(), self._context(step.name, models)):
             if name not in models:
                 mend = suggest(name, models, "models") if models else "add it under models:"
+                place = self._document.find(name, ("route",)) or step.place
                 yield RouteError(
-                    f"the route names model {name!r}, which the file does not have", mend=mend, place=step.place
+                    f"the route names model {name!r}, which the file does not have", mend=mend, place=place
                 )
 
     def _outputs(self) -> Iterator[OutputPlan]:
-        for step in self._steps.read_all("sink", "output"):
+        raw = self._document.get("output")
+        for index in range(len(raw) if isinstance(raw, list) else 0):
+            path = ("output", index)
+            step = self._steps.read("sink", path)
+            if step is None:
+                continue
             topics = tuple(step.bind().topics())
             partitions = getattr(step.options, "partitions", None)
-            yield OutputPlan(topics[0] if topics else step.name, step, topics, self._when(step), partitions)
+            yield OutputPlan(topics[0] if topics else step.name, step, topics, self._when(step, path), partitions)
 
-    def _when(self, step: StepPlan) -> Expression | None:
+    def _when(self, step: StepPlan, path: Path_) -> Expression | None:
         source = getattr(step.options, "when", None)
         if source is None:
             return None
+        place = self._place(*path, step.spec.name, "when")
         try:
-            return compile_expression(source, step.place, ResultBody.model_fields)
+            return compile_expression(source, place, ResultBody.model_fields)
         except HeadraceError as error:
             self._document.problems.append(error)
             return None

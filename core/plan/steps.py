@@ -19,9 +19,10 @@ __all__ = ["StepReader"]
 
 
 class _Written(NamedTuple):
-    """A step as it stands in the file: its name, its raw options, and where those stand."""
+    """A step as it stands in the file: its name and where that stands, its raw options and where those stand."""
 
     name: str
+    place: Place
     options: dict[str, Any]
     path: Path_
 
@@ -49,7 +50,8 @@ class StepReader:
         """
         try:
             written = self._written(path)
-            return self._checked(kind, written, path, name)
+            step = self._checked(kind, written, name)
+            step.bind()  # a constructor that fails shall do so here, at its place, not when the pipeline starts
         except HeadraceError as error:
             error.place = error.place or self._document.place(path)
             self._document.problems.append(error)
@@ -57,6 +59,8 @@ class StepReader:
             spec = self._catalog.find(kind, written.name)
             if spec is not None:
                 self._document.problems.extend(problems_of(error, spec.options, self._document, written.path))
+        else:
+            return step
         return None
 
     def default(self, kind: Kind, name: str, place: Place, options: dict[str, Any] | None = None) -> StepPlan | None:
@@ -72,27 +76,27 @@ class StepReader:
     def _written(self, path: Path_) -> _Written:
         raw = self._document.get(*path)
         if isinstance(raw, str):
-            return _Written(raw, {}, path)
+            return _Written(raw, self._document.place(path), {}, path)
         if isinstance(raw, dict) and len(raw) == 1:
             name, options = next(iter(raw.items()))
             if options is None or isinstance(options, dict):
-                return _Written(name, options or {}, (*path, name))
+                inner = (*path, name)
+                return _Written(name, self._document.key_place(inner), options or {}, inner)
         raise StepShapeError(
             "this is not a step", mend="write its name, or one key with its options: {labels: {threshold: 0.6}}"
         )
 
-    def _checked(self, kind: Kind, written: _Written, path: Path_, name: str | None) -> StepPlan:
+    def _checked(self, kind: Kind, written: _Written, name: str | None) -> StepPlan:
         spec = self._catalog.find(kind, written.name)
-        place = self._document.key_place(written.path)
         if spec is None:
             self._catalog.refuse_broken(written.name)
             raise UnknownStepError(
                 f"no {kind} step named {written.name!r}{self._broken()}",
                 mend=suggest(written.name, self._catalog.names(kind), "installed"),
-                place=place,
+                place=written.place,
             )
         options = spec.options.model_validate(written.options)
-        return StepPlan(name or written.name, spec, options, place)
+        return StepPlan(name or written.name, spec, options, written.place)
 
     def _broken(self) -> str:
         names = ", ".join(sorted(self._catalog.broken))

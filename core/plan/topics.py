@@ -41,21 +41,29 @@ def topic_problems(
     internal = re.compile(re.escape(pipeline) + r"\." + _INTERNAL)
     if internal.fullmatch(input_topic):
         yield _reserved(input_topic, input_place)
+    elif not _is_legal(input_topic):
+        yield _illegal(input_topic, input_place)
     taken = {input_topic: "the input"}
     for output in outputs:
         place = output.step.place
         for name in output.topics:
-            if not _LEGAL.fullmatch(name) or name in (".", ".."):
-                yield TopicNameError(
-                    f"topic {name!r} is not a name that Kafka takes",
-                    mend="use letters, digits, '.', '_', '-'",
-                    place=place,
-                )
+            if not _is_legal(name):
+                yield _illegal(name, place)
             elif internal.fullmatch(name):
                 yield _reserved(name, place)
             elif name in taken:
                 yield TopicNameError(f"topic {name!r} is {taken[name]} already", mend="name another topic", place=place)
             taken.setdefault(name, "an output")
+
+
+def _is_legal(name: str) -> bool:
+    return _LEGAL.fullmatch(name) is not None and name not in (".", "..")
+
+
+def _illegal(name: str, place: Place) -> TopicNameError:
+    return TopicNameError(
+        f"topic {name!r} is not a name that Kafka takes", mend="use letters, digits, '.', '_', '-'", place=place
+    )
 
 
 def _reserved(name: str, place: Place) -> TopicNameError:
