@@ -18,6 +18,7 @@ from headrace.core.errors import HeadraceError
 from headrace.core.record import Message, Position
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
+from headrace.streams.errors import UnexpectedError
 from headrace.streams.flight import Flight
 from headrace.streams.health import Health
 from headrace.streams.meter import Meter
@@ -29,6 +30,7 @@ __all__ = ["LoopSettings", "RecordLoop"]
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2
+MOST_SURPRISES = 10
 IDLE_POLL_MS = 20  # measured best with fetch_max_wait_ms 20: latency near the broker's own, CPU of an idle worker low
 
 
@@ -79,6 +81,7 @@ class RecordLoop:
         self._stale = True
         self._stopping = False
         self._backoff_s = settings.first_backoff_s
+        self._surprises = 0
 
     async def run(self) -> None:
         """Loop until `stop`. Kafka's errors are waited out; ours end the loop.
@@ -205,6 +208,7 @@ class RecordLoop:
         self._committer.forget()
 
     async def _recover(self, error: Exception) -> None:
+        self._refuse_endless(error)
         self._health.reading(False, f"{type(error).__name__}: {error}")
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
         async with self._lock:
@@ -213,7 +217,18 @@ class RecordLoop:
         await asyncio.sleep(self._backoff_s)
         self._backoff_s = min(self._settings.last_backoff_s, self._backoff_s * 2)
 
+    def _refuse_endless(self, error: Exception) -> None:
+        """Kafka's errors pass some day. Any other that comes again and again is a fault in the code: stop, loudly."""
+        from aiokafka.errors import KafkaError
+
+        self._surprises = 0 if isinstance(error, KafkaError) else self._surprises + 1
+        if self._surprises > MOST_SURPRISES:
+            raise UnexpectedError(
+                f"the loop fails again and again: {type(error).__name__}: {error}", mend="report it with the log"
+            ) from error
+
     def _settled(self) -> None:
+        self._surprises = 0
         self._backoff_s = self._settings.first_backoff_s
         self._health.reading(True)
 

@@ -60,7 +60,7 @@ class Sender:
                 key=message.key,
                 partition=message.partition,
                 timestamp_ms=message.timestamp_ms,
-                headers=message.headers,
+                headers=list(message.headers),
             )
         except MessageSizeTooLargeError as error:  # refused before it left; treated as if the broker had
             future = asyncio.get_running_loop().create_future()

@@ -60,6 +60,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     """Consumer, producers and record loop of the only stage that reads a topic."""
 
     parts: StageParts
+    logger = logging.getLogger("mode.stage")  # mode's own start and stop lines; ours say more
 
     async def on_start(self) -> None:
         """Connect, and join the consumer group."""

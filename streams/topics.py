@@ -131,8 +131,6 @@ def _refuse_partitions(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
 
 
 async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mapping[str, TopicFacts]) -> None:
-    from aiokafka.admin import NewTopic
-
     if not plan.topic_rules.create:
         names = ", ".join(repr(topic.name) for topic in missing)
         raise TopicMissingError(
@@ -141,15 +139,7 @@ async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mappin
     source = there.get(plan.input.topic)
     width = source.partitions if source else plan.topic_rules.partitions or DEFAULT_PARTITIONS
     limit = source.max_message_bytes if source else DEFAULT_LIMIT_BYTES
-    wanted = [
-        NewTopic(
-            topic.name,
-            topic.partitions or width,
-            plan.topic_rules.replication or -1,
-            topic_configs=_config(topic, limit),
-        )
-        for topic in missing
-    ]
+    wanted = [_new_topic(topic, topic.partitions or width, limit, plan.topic_rules.replication) for topic in missing]
     response = await client.create_topics(wanted)
     for name, code, *reason in response.topic_errors:
         if code not in (0, _ALREADY_THERE):
@@ -157,6 +147,15 @@ async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mappin
                 f"the broker refuses to make topic {name!r}: {_reason(code, reason)}",
                 mend="change topics: in the file, or ask whoever runs the cluster",
             )
+
+
+def _new_topic(topic: TopicPlan, partitions: int, input_limit: int, replication: int | None) -> Any:
+    from aiokafka.admin import NewTopic
+
+    new = NewTopic(topic.name, partitions, replication or 1, topic_configs=_config(topic, input_limit))
+    if replication is None:
+        new.replication_factor = -1  # the broker's default; the constructor refuses it, the protocol has it (KIP-464)
+    return new
 
 
 def _config(topic: TopicPlan, input_limit: int) -> dict[str, str]:

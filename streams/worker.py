@@ -106,7 +106,7 @@ async def _until(app: object, ending: asyncio.Future[None]) -> None:
 
 
 async def _crash_of(app: object) -> None:
-    await app.crashed.wait()  # type: ignore[attr-defined]
+    await app.wait_until_stopped()  # type: ignore[attr-defined]  # stopped by itself means crashed
     reason = getattr(app, "crash_reason", None)
     raise UnexpectedError(f"Faust stopped: {reason!r}", mend="look at the log above, then start again")
 
