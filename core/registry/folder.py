@@ -71,7 +71,7 @@ def read_folder(
     tokenizer = _TOKENIZER if (folder / _TOKENIZER).is_file() else None
     config = _json(folder, "config.json")
     small = [name for name in (_TOKENIZER, *_CONFIGS, *_VOCABULARIES) if (folder / name).is_file()]
-    if tokenizer is None and not set(small).intersection(_VOCABULARIES):
+    if tokenizer is None and not set(small).intersection((*_VOCABULARIES, "tokenizer_config.json")):
         raise ModelFolderError(
             f"{folder} has no tokenizer", mend=f"put its {_TOKENIZER} there; `tokenizer.save_pretrained()` writes it"
         )

@@ -89,7 +89,7 @@ class LocalStorage:
         with self._reaching():
             try:
                 return tuple(entry.name for entry in os.scandir(self.root / path) if entry.is_dir())
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 return ()
 
     def read(self, path: str) -> bytes | None:
@@ -97,7 +97,7 @@ class LocalStorage:
         with self._reaching():
             try:
                 return (self.root / path).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 return None
 
     def size(self, path: str) -> int | None:
@@ -105,7 +105,7 @@ class LocalStorage:
         with self._reaching():
             try:
                 return (self.root / path).stat().st_size if (self.root / path).is_file() else None
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 return None
 
     def open(self, path: str) -> BinaryIO:

@@ -75,7 +75,7 @@ class Registry:
             ManifestUnreadableError: HR304.
         """
         wanted = parse_reference(reference)
-        version = wanted.version if wanted.version is not None else self._aliases(wanted.name).get(wanted.wanted)
+        version = wanted.version if wanted.version is not None else self.aliases(wanted.name).get(wanted.wanted)
         manifest = self._manifest(wanted.name, version) if version is not None else None
         if manifest is None:
             raise self._unknown(wanted)
@@ -115,6 +115,28 @@ class Registry:
         names = sorted(name for name in self._storage.folders("") if not name.startswith("."))
         return tuple(listed for name in names for listed in self._listed(name))
 
+    def aliases(self, name: str) -> Mapping[str, int]:
+        """Return what each alias of a model means; none when there is no such model.
+
+        Raises:
+            ManifestUnreadableError: HR304.
+        """
+        data = self._storage.read(f"{name}/{_ALIASES_FILE}")
+        try:
+            value: Any = {} if data is None else json.loads(data)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict) or not all(isinstance(version, int) for version in value.values()):
+            raise ManifestUnreadableError(
+                f"{self.location}/{name}/{_ALIASES_FILE} is damaged",
+                mend='restore it: one JSON object such as {"prod": 1}',
+            )
+        return value
+
+    def next_version(self, name: str) -> int:
+        """Return the number that an import would get now."""
+        return max(self._numbers(name), default=0) + 1
+
     def add(self, source: ModelSource, name: str, *, version: int | None = None, alias: str | None = None) -> Manifest:
         """Register a model and return its manifest. It resolves only once everything is there.
 
@@ -132,7 +154,7 @@ class Registry:
         check_name(name)
         if alias is not None:
             check_alias(alias)
-            self._aliases(name)  # damaged ones are to be found before the copying, not after it
+            self.aliases(name)  # damaged ones are to be found before the copying, not after it
         claimed = self._claim(name, version)
         try:
             manifest = self._manifest_of(source, name, claimed)
@@ -156,7 +178,7 @@ class Registry:
         """
         check_alias(alias)
         with self._storage.lock(name):
-            aliases = {**self._aliases(name), alias: version}
+            aliases = {**self.aliases(name), alias: version}
             data = json.dumps(aliases, indent=2, sort_keys=True) + "\n"
             self._storage.write(f"{name}/{_ALIASES_FILE}", data.encode())
 
@@ -165,7 +187,7 @@ class Registry:
             if not self._storage.claim(f"{name}/{version}"):
                 raise self._taken(name, version)
             return version
-        version = max(self._numbers(name), default=0) + 1
+        version = self.next_version(name)
         while not self._storage.claim(f"{name}/{version}"):
             version += 1
         return version
@@ -175,8 +197,8 @@ class Registry:
         if self._storage.read(f"{name}/{version}/{MANIFEST_FILE}") is None:
             mend = f"leave --version away; or, if no import is running, remove {place}"
             return VersionTakenError(f"{name}@{version} was begun by another import and is not finished", mend=mend)
-        free = max(self._numbers(name)) + 1
-        return VersionTakenError(f"{name}@{version} exists", mend=f"leave --version away to make it {name}@{free}")
+        mend = f"leave --version away to make it {name}@{self.next_version(name)}"
+        return VersionTakenError(f"{name}@{version} exists", mend=mend)
 
     def _manifest_of(self, source: ModelSource, name: str, version: int) -> Manifest:
         with translated(f"read the model in {source.folder}"):
@@ -208,22 +230,9 @@ class Registry:
         paths = {version: f"{name}/{version}/{MANIFEST_FILE}" for version in self._numbers(name)}
         return tuple(version for version, path in paths.items() if self._storage.size(path) is not None)
 
-    def _aliases(self, name: str) -> Mapping[str, int]:
-        data = self._storage.read(f"{name}/{_ALIASES_FILE}")
-        try:
-            value: Any = {} if data is None else json.loads(data)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict) or not all(isinstance(version, int) for version in value.values()):
-            raise ManifestUnreadableError(
-                f"{self.location}/{name}/{_ALIASES_FILE} is damaged",
-                mend='restore it: one JSON object such as {"prod": 1}',
-            )
-        return value
-
     def _listed(self, name: str) -> tuple[Listed, ...]:
         try:
-            aliases = self._aliases(name)
+            aliases = self.aliases(name)
         except HeadraceError:  # the versions are still there to be seen; resolving an alias will say what is wrong
             aliases = {}
         return tuple(self._listed_version(name, version, aliases) for version in self._versions(name))
@@ -241,7 +250,7 @@ class Registry:
             names = [name for name in self._storage.folders("") if self._versions(name)]
             mend = suggest(wanted.name, names, "models") if names else "import one: headrace model import NAME FOLDER"
             return UnknownModelError(f"the registry {self.location} has no model {wanted.name!r}", mend=mend)
-        aliases = self._aliases(wanted.name)
+        aliases = self.aliases(wanted.name)
         known = f"versions: {', '.join(map(str, versions))}"
         known += f"; aliases: {', '.join(sorted(aliases))}" if aliases else "; no aliases"
         if not wanted.wanted:

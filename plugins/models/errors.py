@@ -1,0 +1,110 @@
+"""What can be wrong with a model that is opened, or with one of its answers."""
+
+from __future__ import annotations
+
+from headrace.core.errors import ConfigError, MachineError, PluginError, RecordError
+
+__all__ = [
+    "GraphFailedError",
+    "GraphInputsError",
+    "GraphOutputError",
+    "GraphUnreadableError",
+    "ModelLibraryError",
+    "ModelMemoryError",
+    "NotANumberError",
+    "ProviderMissingError",
+    "TokenizerUnreadableError",
+]
+
+
+class ProviderMissingError(MachineError):
+    """An execution provider that the file asks for does not work here.
+
+    The installed onnxruntime lacks it, there is no device or driver, or one of its libraries is not installed; the
+    message says which. Mend: install what is missing, or leave `providers` away: Headrace then uses CUDA where it
+    works and the processor elsewhere.
+    """
+
+    code = "HR320"
+
+
+class GraphUnreadableError(ConfigError):
+    """onnxruntime cannot load the model's graph.
+
+    The file is not ONNX, uses operators or an opset that the installed onnxruntime does not know, or lacks weights
+    that lie in a file beside it. Mend: update onnxruntime, or export the model again.
+    """
+
+    code = "HR321"
+
+
+class GraphInputsError(ConfigError):
+    """The graph wants inputs that a text classifier does not have, or in a shape that texts do not come in.
+
+    Headrace feeds input_ids, attention_mask and token_type_ids (int64 or int32), [texts, tokens], both of any size.
+    Mend: export the model for text classification with dynamic axes.
+    """
+
+    code = "HR322"
+
+
+class GraphOutputError(ConfigError):
+    """The graph's output is not one row of logits a text, one for each label.
+
+    The output named logits is read, else the first. A graph with a single logit answers for two labels (sigmoid).
+    Hidden states, a missing head, or a head with another number of classes end here. Mend: export the model with
+    its classification head, or import it with the labels that it has.
+    """
+
+    code = "HR323"
+
+
+class TokenizerUnreadableError(ConfigError):
+    """The model's tokenizer cannot be loaded.
+
+    tokenizer.json is damaged or newer than the installed `tokenizers`, or transformers cannot read the folder
+    without running code from it, which Headrace never allows. Mend: update, or save the tokenizer again with
+    `save_pretrained`.
+    """
+
+    code = "HR324"
+
+
+class NotANumberError(RecordError):
+    """The model's scores for a text are not numbers.
+
+    NaN is never a result: comparing it is false, so it would slip through every threshold. Usually weights in half
+    precision overflow, or the export is broken. The record is a dead letter; the others of its batch are not.
+    Mend: export the model in float32, or look at the text.
+    """
+
+    code = "HR325"
+
+
+class ModelMemoryError(MachineError):
+    """The machine or its GPU has too little memory for a run of the model.
+
+    Mend: lower `micro_batch.records` or `micro_batch.tokens` of the model, or `max_tokens`, or give it more memory.
+    """
+
+    code = "HR326"
+
+
+class GraphFailedError(PluginError):
+    """onnxruntime failed while it ran the model.
+
+    The message carries its own words. Mend: if it happens for some texts only, the export is at fault (a shape or
+    length fixed by tracing); export the model again with dynamic axes.
+    """
+
+    code = "HR327"
+
+
+class ModelLibraryError(MachineError):
+    """A library that runs models cannot be imported.
+
+    onnxruntime and tokenizers come with Headrace; a wheel for another processor or Python, or a half-finished
+    installation, breaks them. Mend: reinstall the one that the message names.
+    """
+
+    code = "HR328"

@@ -1,0 +1,201 @@
+"""`headrace model`: import, list and show the models of a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace.streams.cli.output import emit_json, json_option, printable, say
+
+if TYPE_CHECKING:
+    from headrace.core.registry.manifest import Manifest
+    from headrace.core.registry.store import Listed, Registry
+
+__all__ = ["model"]
+
+registry_option = click.option(
+    "--registry",
+    "location",
+    metavar="LOCATION",
+    help="A folder or fsspec URL.  [default: HEADRACE_REGISTRY, else registry in the state folder]",
+)
+
+
+@click.group()
+def model() -> None:
+    """Import, list and show models of the registry."""
+
+
+@model.command("import")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--version", type=click.IntRange(min=1), help="Number of the version.  [default: the next]")
+@click.option("--alias", help="Let this alias mean the new version, such as prod.")
+@click.option("--label", "labels", multiple=True, help="Name of a logit; repeat in order.  [default: config.json]")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest text.  [default: what its files say]")
+@click.option("--graph", metavar="FILE", help="The ONNX file in FOLDER, when there are several.")
+@registry_option
+@json_option
+def import_model(
+    name: str,
+    folder: Path,
+    *,
+    version: int | None,
+    alias: str | None,
+    labels: tuple[str, ...],
+    max_tokens: int | None,
+    graph: str | None,
+    location: str | None,
+    as_json: bool,
+) -> None:
+    """Register the model of FOLDER as the next version of NAME.
+
+    FOLDER has an ONNX graph for text classification and its tokenizer, as Hugging Face lays them out. The model is
+    opened and tried first; a version's files never change afterwards.
+    """
+    from headrace.core.catalog import installed_catalog
+    from headrace.core.registry.folder import read_folder
+    from headrace.core.registry.reference import check_alias, check_name
+    from headrace.streams.model_trial import tried
+
+    check_name(name)
+    if alias is not None:
+        check_alias(alias)
+    registry = _registry(location)
+    source = read_folder(folder, graph=graph, labels=labels, max_tokens=max_tokens)
+    source = tried(source, name, version or registry.next_version(name), installed_catalog())
+    manifest = registry.add(source, name, version=version, alias=alias)
+    if as_json:
+        emit_json(_facts(manifest, (alias,) if alias else (), registry))
+        return
+    _print_registered(manifest, alias, registry)
+
+
+@model.command("list")
+@registry_option
+@json_option
+def list_models(location: str | None, as_json: bool) -> None:
+    """List every version of every model."""
+    registry = _registry(location)
+    found = registry.list()
+    if as_json:
+        emit_json([_listed_facts(listed, registry) for listed in found])
+    elif not found:
+        say(f"the registry {registry.location} has no models; headrace model import NAME FOLDER")
+    else:
+        _print_table([_HEADINGS, *(_row(listed) for listed in found)])
+
+
+@model.command("show")
+@click.argument("reference", metavar="NAME@VERSION|NAME@ALIAS")
+@click.option("--verify", is_flag=True, help="Read every file and compare its sha256 with the manifest.")
+@registry_option
+@json_option
+def show_model(reference: str, verify: bool, location: str | None, as_json: bool) -> None:
+    """Show what is known of a version, and whether its files are whole."""
+    registry = _registry(location)
+    manifest = registry.resolve(reference)
+    check: Callable[[Manifest], None] = registry.verify if verify else registry.check
+    check(manifest)
+    aliases = tuple(sorted(a for a, to in registry.aliases(manifest.name).items() if to == manifest.version))
+    facts = {**_facts(manifest, aliases, registry), "verified": verify}
+    if as_json:
+        emit_json(facts)
+        return
+    _print_table(list(_lines(manifest, facts)))
+
+
+def _registry(location: str | None) -> Registry:
+    from headrace.core.registry.store import Registry
+    from headrace.streams.registry import default_location
+
+    return Registry(location or default_location())
+
+
+def _facts(manifest: Manifest, aliases: tuple[str, ...], registry: Registry) -> dict[str, Any]:
+    return {
+        "reference": manifest.reference,
+        "aliases": list(aliases),
+        "registry": registry.location,
+        "size_bytes": manifest.size_bytes,
+        "hash": manifest.hash,
+        **manifest.model_dump(mode="json"),
+    }
+
+
+def _listed_facts(listed: Listed, registry: Registry) -> dict[str, Any]:
+    if listed.manifest is not None:
+        return _facts(listed.manifest, listed.aliases, registry)
+    return {
+        "reference": f"{listed.name}@{listed.version}",
+        "aliases": list(listed.aliases),
+        "problem": str(listed.problem),
+    }
+
+
+def _print_registered(manifest: Manifest, alias: str | None, registry: Registry) -> None:
+    also = f" ({manifest.name}@{alias})" if alias else ""
+    click.echo(
+        f"registered {manifest.reference}{also} in {registry.location}: labels {_comma(manifest.labels)}; "
+        f"up to {manifest.max_tokens} tokens; {_size(manifest.size_bytes)}"
+    )
+    if not manifest.batch_invariant:
+        say(
+            "its scores change with the texts that share a run (dynamic quantisation does that), so each text will run "
+            "alone, which is slower; quantise weights only, or statically, to avoid it"
+        )
+
+
+_HEADINGS = ("MODEL", "ALIASES", "LABELS", "TOKENS", "SIZE", "CREATED")
+_LISTED_LABELS = 4
+
+
+def _row(listed: Listed) -> tuple[str, ...]:
+    reference, aliases = f"{listed.name}@{listed.version}", _comma(listed.aliases) or "-"
+    manifest = listed.manifest
+    if manifest is None:
+        return (reference, aliases, printable(str(listed.problem)))
+    few, size = manifest.labels[:_LISTED_LABELS], _size(manifest.size_bytes)
+    more = len(manifest.labels) - len(few)
+    labels = _comma(few) + (f" and {more} more" if more else "")
+    return (reference, aliases, labels, str(manifest.max_tokens), size, printable(manifest.created))
+
+
+def _lines(manifest: Manifest, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "model", f"{manifest.reference}{''.join(f', {manifest.name}@{alias}' for alias in facts['aliases'])}"
+    yield "registry", facts["registry"]
+    yield "task", manifest.task
+    yield "labels", _comma(manifest.labels)
+    yield "tokens", f"up to {manifest.max_tokens}"
+    yield "runs", "texts together" if manifest.batch_invariant else "each text alone: its scores depend on batch mates"
+    yield "inputs", _comma(manifest.inputs) or "-"
+    yield "created", printable(manifest.created)
+    yield "hash", manifest.hash
+    for name, value in manifest.lineage.items():
+        yield printable(name), printable(value)
+    state = "sha256 verified" if facts["verified"] else "sizes checked; --verify reads them"
+    yield "files", f"{len(manifest.files)}, {_size(manifest.size_bytes)}, {state}"
+    for path, file in manifest.files.items():
+        yield "", f"{printable(path)}  {_size(file.size)}  sha256 {file.sha256[:16]}…"
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """Print rows with aligned columns; the last one of a row is as long as it likes."""
+    widths = [max((len(row[at]) for row in rows if at < len(row) - 1), default=0) for at in range(len(_HEADINGS))]
+    for row in rows:
+        cells = [cell.ljust(widths[at]) for at, cell in enumerate(row[:-1])]
+        click.echo("  ".join([*cells, row[-1]]).rstrip())
+
+
+def _comma(words: tuple[str, ...]) -> str:
+    return ", ".join(printable(word) for word in words)
+
+
+def _size(size_bytes: int) -> str:
+    size, units = float(size_bytes), ["B", "kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.1f} {units[0]}" if units[0] != "B" else f"{size_bytes} B"
