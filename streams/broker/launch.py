@@ -53,9 +53,7 @@ class Launcher(NamedTuple):
         command = [str(self.java), *java_options(self.folders, self.jars), "kafka.Kafka", str(self.folders.server)]
         began = datetime.now(UTC)
         pid = process.spawn(command, output=self.folders.console, environment=_environment())
-        born = process.birth(pid)
-        if born is None:  # gone before it could be looked at
-            raise BrokerDiedError(last_words(self.folders.logs))
+        born = process.birth(pid) or "gone before it could be looked at"
         started = Started(pid, born, port, began)
         with ExitStack() as undo:
             undo.callback(forget, self.folders.state)

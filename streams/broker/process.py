@@ -70,8 +70,11 @@ def _birth_by_proc(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    state, ticks = fields[0], fields[19]  # proc(5): fields 3 and 22; the name before them may hold anything
-    return None if state in "ZX" else f"{boot}/{ticks}"
+    # proc(5): fields 3, 20 and 22 of all; the name before them may hold anything.
+    state, threads, ticks = fields[0], fields[17], fields[19]
+    # A killed Java is a zombie while its threads still end, and as long keeps its locks and its port.
+    has_ended = state in "ZX" and int(threads) <= 1
+    return None if has_ended else f"{boot}/{ticks}"
 
 
 def _birth_by_ps(pid: int) -> str | None:
