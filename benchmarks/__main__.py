@@ -1,0 +1,74 @@
+"""`python -m benchmarks`: run all of it, print the tables, and keep them in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import minilm, model_free, startup
+from benchmarks.bench import Bench, headrace
+from benchmarks.figures import Table, machine
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+NAMES = ("minilm", "plain", "startup")
+
+
+def main() -> int:
+    """Run the chosen benchmarks; end with 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", default=NAMES, help=f"which: {', '.join(NAMES)}")
+    parser.add_argument("--runs", type=int, default=3, help="interleaved runs of each (3)")
+    parser.add_argument("--seconds", type=float, default=12, help="seconds of each run (12)")
+    parser.add_argument("--keep", action="store_true", help="write docs/benchmarks.md")
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(NAMES)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        tables = _measure(Path(folder), asked)
+    page = _page(tables, asked)
+    print(page)
+    if asked.keep:
+        PAGE.write_text(page)
+    return 0 if all(bar.is_met for table in tables for bar in table.bars) else 1
+
+
+def _measure(folder: Path, asked: argparse.Namespace) -> list[Table]:
+    from headrace.streams.demo.prepare import prepare
+    from headrace.streams.home import cache
+
+    prepared = prepare(cache() / "demo", lambda step, done, total: None)
+    texts = [review.text for review in prepared.held_out]
+    bench = Bench(folder)
+    tables = []
+    with bench.broker():
+        bench.run(*headrace("model", "import", "reviews", str(prepared.model)))
+        if "minilm" in asked.names:
+            tables.append(minilm.measure(bench, str(prepared.model), texts, asked.runs, asked.seconds))
+        if "plain" in asked.names:
+            tables.append(model_free.measure(bench, texts, asked.runs, asked.seconds / 2))
+        if "startup" in asked.names:
+            tables.append(startup.measure(bench, asked.runs))
+    return tables
+
+
+def _page(tables: list[Table], asked: argparse.Namespace) -> str:
+    facts = ", ".join(f"{name} {value}" for name, value in machine().items())
+    head = [
+        "# Benchmarks",
+        "",
+        f"Printed by `make bench` on {time.strftime('%Y-%m-%d')}: medians of {asked.runs} interleaved runs, least and",
+        "greatest in brackets. What is measured has core 0 for itself; Kafka, load and driver share core 1. Machines",
+        "differ and are noisy: the ratios are what counts.",
+        "",
+        f"Machine: {facts}.",
+        "",
+    ]
+    return "\n".join(head) + "\n".join(table.markdown() for table in tables)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""What every benchmark needs: its own Kafka on core 1, topics full of records, and a child on core 0 that is watched.
+
+The broker, the load and this driver share core 1; what is measured has core 0 for itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+__all__ = ["MEASURED_CORE", "Bench", "Rate", "headrace"]
+
+MEASURED_CORE, OTHER_CORE = 0, 1
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Records a second of wall time, and records a second of the measured process's CPU time."""
+
+    wall: float
+    cpu: float
+
+
+def headrace(*words: str) -> list[str]:
+    """Return the command line of this Python's Headrace."""
+    return [sys.executable, "-m", "headrace", *words]
+
+
+class Bench:
+    """A folder of its own and a Kafka of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {**os.environ, "HEADRACE_HOME": str(folder / "home"), "PYTHONUNBUFFERED": "1"}
+        self.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # children run elsewhere and import from here
+        self.environ.pop("HEADRACE_BROKER", None)
+        self.bootstrap = ""
+
+    @contextmanager
+    def broker(self) -> Iterator[None]:
+        """Run Kafka on the other core while the context lasts."""
+        os.sched_setaffinity(0, {OTHER_CORE} if (os.cpu_count() or 1) > 1 else {0})
+        self.run(*headrace("broker", "start", "--port", "0"))
+        try:
+            status = self.run(*headrace("broker", "status", "--json"))
+            self.bootstrap = json.loads(status)["bootstrap"]
+            yield
+        finally:
+            self.run(*headrace("broker", "stop"))
+
+    def run(self, *words: str) -> str:
+        """Run a command to its end and return what it printed."""
+        done = subprocess.run(words, env=self.environ, capture_output=True, text=True, check=False, cwd=self.folder)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def fill(self, topic: str, values: Sequence[bytes], partitions: int = 4) -> None:
+        """Make a topic and publish the values, keyed by a hundred users."""
+        self.make(topic, partitions)
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
+        )
+        for at, value in enumerate(values):
+            producer.produce(topic, value, key=b"user%d" % (at % 100))
+            if at % 10_000 == 0:
+                producer.poll(0)
+        producer.flush()
+
+    def make(self, topic: str, partitions: int = 4) -> None:
+        """Make a topic."""
+        client = AdminClient({"bootstrap.servers": self.bootstrap})  # kept: the answer dies with its client
+        client.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
+
+    @contextmanager
+    def child(self, words: Sequence[str], log: str) -> Iterator[psutil.Process]:
+        """Run a command on the measured core while the context lasts; its output goes to a file."""
+        pinned = ["taskset", "-c", str(MEASURED_CORE), *words]
+        with (self.folder / log).open("w") as file:
+            process = subprocess.Popen(pinned, env=self.environ, stdout=file, stderr=file, cwd=self.folder)
+            try:
+                yield psutil.Process(process.pid)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def rate(self, process: psutil.Process, topic: str, *, warm: int, seconds: float) -> Rate:
+        """Return how fast a topic grows, from the moment it holds `warm` records, for about so many seconds."""
+        with _watching(self.bootstrap, topic) as count:
+            begun = _moved(count, warm, process)
+            first, cpu = time.monotonic(), sum(process.cpu_times()[:2])
+            while time.monotonic() - first < seconds:
+                time.sleep(0.05)
+            ended = _moved(count, count() + 1, process)
+            wall, spent = time.monotonic() - first, sum(process.cpu_times()[:2]) - cpu
+        return Rate((ended - begun) / wall, (ended - begun) / spent)
+
+    def log(self, name: str) -> str:
+        """Return what a child wrote."""
+        return (self.folder / name).read_text()
+
+
+@contextmanager
+def _watching(bootstrap: str, topic: str) -> Iterator[object]:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "watch", "log_level": 0})
+
+    def count() -> int:
+        try:
+            metadata = consumer.list_topics(topic, timeout=10).topics[topic]
+            tps = [TopicPartition(topic, partition) for partition in metadata.partitions]
+            return sum(consumer.get_watermark_offsets(tp, timeout=10)[1] for tp in tps)
+        except KafkaException:  # the topic is being made
+            return 0
+
+    try:
+        yield count
+    finally:
+        consumer.close()
+
+
+def _moved(count: object, least: int, process: psutil.Process, patience_s: float = 60) -> int:
+    """Wait until the topic holds so many records; return how many, at the moment it moved."""
+    give_up = time.monotonic() + patience_s
+    while time.monotonic() < give_up:
+        now: int = count()  # type: ignore[operator]
+        if now >= least:
+            return now
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            raise SystemExit("the measured process ended; look at its log")
+        time.sleep(0.005)
+    raise SystemExit(f"no {least} records within {patience_s:.0f} s")
