@@ -44,6 +44,7 @@ class StepContext:
         name: the step's name in the file; for a model the name that routers use.
         registry: where models live, a folder or an fsspec URL.
         threads: processor threads this step may keep busy; at least 1.
+        batch_tokens: most tokens in one run of a model, padding included (`batch.max_tokens`).
         models: the names of the pipeline's models, in the order of the file.
     """
 
@@ -51,6 +52,7 @@ class StepContext:
     name: str
     registry: str
     threads: int = 1
+    batch_tokens: int = 8192
     models: tuple[str, ...] = ()
 
 

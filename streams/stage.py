@@ -112,18 +112,20 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
 
     def _note_lag(self) -> None:
         for tp in self._consumer.assignment():
-            end = self._consumer.highwater(tp)
-            done = self._consumer.last_stable_offset(tp)
+            end, done = self._consumer.highwater(tp), self._done.get(tp)
             if end is not None and done is not None:
-                self.parts.meter.lag(tp.partition, max(0, end - self._positions.get(tp, end)))
+                self.parts.meter.lag(tp.partition, max(0, end - done))
 
     def _new_loop(self) -> RecordLoop:
         plan, parts = self.parts.plan, self.parts
-        self._positions: dict[Any, int] = {}
+        self._done: dict[Any, int] = {}
         committer = Committer(self._commit, self._consumer.assignment, plan.delivery.commit_every)
 
         async def resume() -> Mapping[Any, int]:
-            return await take_positions(self._consumer, self._consumer.assignment(), plan.input, parts.meter.gap)
+            tps = self._consumer.assignment()
+            chosen = await take_positions(self._consumer, tps, plan.input, parts.meter.gap)
+            self._done = {tp: await self._consumer.position(tp) for tp in tps}
+            return chosen
 
         return RecordLoop(
             consumer=self._consumer,
@@ -140,7 +142,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
         await self._consumer.commit(dict(offsets))
-        self._positions.update(offsets)
+        self._done.update(offsets)
 
     def _new_producer(self, **more: Any) -> AIOKafkaProducer:
         limits = [facts.max_message_bytes for facts in self.parts.topics.values()]

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
@@ -17,7 +18,7 @@ from headrace.streams.health import Health
 from headrace.streams.meter import Meter
 from headrace.streams.pipe import Pipe, open_pipe
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, StageParts
-from headrace.streams.topics import ensure_topics
+from headrace.streams.topics import TopicFacts, ensure_topics
 from headrace.streams.web import serve
 
 __all__ = ["WorkerSettings", "run_worker", "usable_cores"]
@@ -61,6 +62,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
             log.info("health and metrics at http://127.0.0.1:%d/readyz", port)
         # The models load while the topics are made: both take seconds, and neither needs the other.
         topics, pipe = await _both(plan, settings, meter)
+        log.info("%s", _sentence(plan, topics[plan.input.topic].partitions))
         parts = StageParts(plan, pipe, settings.bootstrap, topics, health, meter, settings.name, _fail_into(ending))
         _on_signals(ending)
         app = make_app(parts)
@@ -73,7 +75,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
     log.info("stopped: every batch in flight was delivered and committed")
 
 
-async def _both(plan: Plan, settings: WorkerSettings, meter: Meter):  # type: ignore[no-untyped-def]
+async def _both(plan: Plan, settings: WorkerSettings, meter: Meter) -> tuple[Mapping[str, TopicFacts], Pipe]:
     retries = Retries(limit=plan.delivery.retries, budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2)
 
     def open_steps() -> Pipe:
@@ -90,9 +92,17 @@ async def _both(plan: Plan, settings: WorkerSettings, meter: Meter):  # type: ig
     return topics, await opening
 
 
-async def _until(app: object, ending: asyncio.Future[None]) -> None:
+def _sentence(plan: Plan, partitions: int) -> str:
+    outputs = ", ".join(output.name for output in plan.outputs)
+    return (
+        f"plan {plan.hash}: reading {plan.input.topic} ({partitions} partitions), results to {outputs}, "
+        f"dead letters to {plan.dead_topic}; Ctrl-C drains and stops"
+    )
+
+
+async def _until(app: Any, ending: asyncio.Future[None]) -> None:
     """Start the app and wait for a signal, a failure of the stage, or a crash of Faust's own services."""
-    starting = asyncio.create_task(app.start())  # type: ignore[attr-defined]
+    starting = asyncio.create_task(app.start())
     await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
@@ -105,8 +115,8 @@ async def _until(app: object, ending: asyncio.Future[None]) -> None:
     crashed.result()
 
 
-async def _crash_of(app: object) -> None:
-    await app.wait_until_stopped()  # type: ignore[attr-defined]  # stopped by itself means crashed
+async def _crash_of(app: Any) -> None:
+    await app.wait_until_stopped()  # stopped by itself means crashed
     reason = getattr(app, "crash_reason", None)
     raise UnexpectedError(f"Faust stopped: {reason!r}", mend="look at the log above, then start again")
 

@@ -131,5 +131,10 @@ class Plan:
     def context(self, name: str, threads: int = 1) -> StepContext:
         """Return what the step of that name may know of its surroundings."""
         return StepContext(
-            pipeline=self.pipeline, name=name, registry=self.registry, threads=threads, models=tuple(self.models)
+            pipeline=self.pipeline,
+            name=name,
+            registry=self.registry,
+            threads=threads,
+            batch_tokens=self.batch.max_tokens,
+            models=tuple(self.models),
         )

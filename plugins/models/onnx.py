@@ -60,7 +60,7 @@ class OnnxModel:
         self._graph: Graph | None = None
         self._tokenizer: Tokenizer | None = None
         self._labels: tuple[str, ...] = ()
-        self._records = options.micro_batch.records
+        self._records, self._tokens = options.micro_batch.records, options.micro_batch.tokens
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -95,6 +95,7 @@ class OnnxModel:
             self._tokenizer = open_tokenizer(folder, manifest.tokenizer, max_tokens)
             self._graph = open_graph(folder / manifest.graph, threads=threads, providers=self._options.providers)
             self._labels = manifest.labels
+            self._tokens = min(self._options.micro_batch.tokens, context.batch_tokens)
             if not (self._graph.masks and manifest.batch_invariant):
                 self._records = 1
             self._try()
@@ -136,7 +137,7 @@ class OnnxModel:
         """Run texts of different lengths, so that a model that cannot answer stops the worker, not each record."""
         tokenizer, graph = self._opened()
         texts = tokenizer.encode(_PROBES)
-        for rows in cut([len(text.ids) for text in texts], self._records, self._options.micro_batch.tokens):
+        for rows in cut([len(text.ids) for text in texts], self._records, self._tokens):
             logits = graph.run(pad([texts[row] for row in rows], tokenizer.pad_id, graph.dtype))
             graph.refuse_shape(logits.shape, len(rows), self._labels)
             if _has_nan(logits):
@@ -146,7 +147,7 @@ class OnnxModel:
         import numpy as np
 
         logits = np.empty((0, 0))
-        for rows in cut([len(text.ids) for text in texts], self._records, self._options.micro_batch.tokens):
+        for rows in cut([len(text.ids) for text in texts], self._records, self._tokens):
             found = graph.run(pad([texts[row] for row in rows], tokenizer.pad_id, graph.dtype))
             if not len(logits):
                 logits = np.empty((len(texts), found.shape[1]))
