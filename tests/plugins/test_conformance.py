@@ -31,7 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 """Options with which a step works; a built-in that takes batches and has none here fails by name."""
 
-ELSEWHERE = {"model onnx": "needs a model in a registry: test_onnx.py runs the same laws"}
+ELSEWHERE = {"model onnx": "needs a model in a registry: tests/plugins/models/test_onnx.py"}
 
 
 def title(spec: StepSpec) -> str:
