@@ -58,8 +58,8 @@ def topic(request: pytest.FixtureRequest) -> Callable[..., str]:
 
     The same role gives the same name again within a test.
     """
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))
-    stem = f"{words[:20].strip('-')}-{secrets.token_hex(3)}".lstrip("0123456789-")
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:20].strip("-")
+    stem = f"{words if words[:1].isalpha() else f't-{words}'}-{secrets.token_hex(3)}"
     return lambda role="": f"{stem}-{role}"[:40] if role else stem
 
 

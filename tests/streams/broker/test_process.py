@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def spawn(code: str, tmp_path: Path) -> tuple[int, str]:
 def wait_for(text: str, file: Path) -> None:
     """Return when the file holds the text; the test's own timeout is the limit."""
     while text not in file.read_text():
-        os.sched_yield()
+        time.sleep(0.02)
 
 
 def test_a_spawned_process_has_a_session_and_an_output_of_its_own(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_zombie_has_ended() -> None:
         assert child.stdout
         child.stdout.read()  # it has closed its output, so it is ending
         while process.birth(child.pid):
-            os.sched_yield()
+            time.sleep(0.02)
         os.kill(child.pid, 0)  # nobody has waited for it: it is still in the table
 
 

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_killed_broker_is_told_as_died_and_its_log_can_be_followed(broker_home
     assert "planted \\x1b[31m " in shown, "a terminal must not obey what strangers wrote"
     os.kill(facts["pid"], signal.SIGKILL)
     while birth(facts["pid"]):
-        os.sched_yield()
+        time.sleep(0.02)
     told = run("status")
     assert (told.returncode, told.stdout.split()[0]) == (1, "died")
     assert "`headrace broker start` starts it again, data kept" in told.stdout
@@ -139,6 +140,7 @@ print("answer")
 def test_help_needs_no_kafka_no_jgo_and_no_rich() -> None:
     code = """
 import sys
+import time
 from headrace.streams.cli.main import main
 try:
     main(["broker", "start", "--help"])
