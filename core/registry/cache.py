@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from headrace.core.registry.digest import verify_hashes
@@ -15,6 +16,7 @@ from headrace.core.registry.storage import LocalStorage, Storage, translated
 __all__ = ["cached_folder", "default_cache"]
 
 _MEND = "check the registry; or set HEADRACE_CACHE to a folder with room that may be written"
+_ATTEMPTS = 3  # several workers may find the same damaged copy at once
 
 
 def default_cache() -> Path:
@@ -35,9 +37,7 @@ def cached_folder(storage: Storage, folder: str, manifest: Manifest, cache: Path
         HashMismatchError: HR306, the registry's own file is not what its manifest says.
     """
     copies, name = LocalStorage(cache), manifest.hash
-    try:
-        verify_hashes(copies, name, manifest)
-    except (ModelFileMissingError, HashMismatchError):
+    if not _is_whole(copies, name, manifest):
         _fetch(storage, folder, manifest, copies, name)
     return cache / name
 
@@ -56,16 +56,26 @@ def _fetch(storage: Storage, folder: str, manifest: Manifest, copies: LocalStora
 
 
 def _put_in_place(copies: LocalStorage, mine: str, name: str, manifest: Manifest) -> None:
+    """Rename to the final name, unless a faster worker has; a damaged copy that is in the way is moved aside."""
     target = copies.root / name
-    try:
-        (copies.root / mine).rename(target)
-    except OSError:  # something is there: a damaged copy, or the whole one of a worker that was faster
-        try:
-            verify_hashes(copies, name, manifest)
-        except (ModelFileMissingError, HashMismatchError):
-            target.rename(copies.root / f"{mine}.old")
-            copies.remove(f"{mine}.old")
+    for _ in range(_ATTEMPTS):
+        with suppress(OSError):
             (copies.root / mine).rename(target)
+            return
+        if _is_whole(copies, name, manifest):
+            return
+        with suppress(OSError):
+            target.rename(copies.root / f"{mine}.old")
+        copies.remove(f"{mine}.old")
+    (copies.root / mine).rename(target)
+
+
+def _is_whole(copies: LocalStorage, name: str, manifest: Manifest) -> bool:
+    try:
+        verify_hashes(copies, name, manifest)
+    except (ModelFileMissingError, HashMismatchError):
+        return False
+    return True
 
 
 def _download(storage: Storage, path: str, target: Path, cache: str) -> None:

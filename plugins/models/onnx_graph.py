@@ -153,17 +153,18 @@ def _load_error(error: Exception, path: Path) -> HeadraceError:
         return ModelMemoryError(
             f"no memory for {path.name}: {_said(error)}", mend="give it more, or use a smaller model"
         )
+    said = _said(error).replace(f"{path.parent}/", "")
     return GraphUnreadableError(
-        f"onnxruntime cannot load {path.name}: {_said(error)}", mend="export it again, or update onnxruntime"
+        f"onnxruntime cannot load {path.name}: {said}", mend="export it again, or update onnxruntime"
     )
 
 
 def _run_error(error: Exception, texts: Padded) -> HeadraceError:
     rows, tokens = texts.ids.shape
     if _is_memory(error):
-        fault = f"no memory to run {rows} texts of {tokens} tokens: {_said(error)}"
+        fault = f"no memory for a run of {rows} x {tokens} tokens: {_said(error)}"
         return ModelMemoryError(fault, mend="lower micro_batch.records, micro_batch.tokens or max_tokens")
-    fault = f"onnxruntime failed on {rows} texts of {tokens} tokens: {_said(error)}"
+    fault = f"onnxruntime failed on a run of {rows} x {tokens} tokens: {_said(error)}"
     return GraphFailedError(fault, mend=f"{_EXPORT}, or lower max_tokens")
 
 
