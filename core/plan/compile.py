@@ -261,6 +261,7 @@ class _Compiler:
         deadline: Any = envelope.delivery.deadline
         intake = Intake(
             text=tuple(given.text.split(".")) if given.text else (),
+            needs_text=bool(envelope.models),
             unit=tuple(given.unit.split(".")) if given.unit else (),
             max_bytes=given.max_bytes,
             deadline_ms=int(deadline) if deadline is not None else None,

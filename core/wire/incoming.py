@@ -30,12 +30,14 @@ class Intake:
 
     Attributes:
         text: path of the text in a JSON object; empty when the whole value is the text, or nothing needs one.
+        needs_text: whether the pipeline has models, which cannot do without one.
         unit: path of the unit; empty when the pipeline names none.
         max_bytes: the largest message accepted, key, value and headers together.
         deadline_ms: milliseconds after the message's timestamp at which it expires; None never.
     """
 
     text: tuple[str, ...] = ()
+    needs_text: bool = False
     unit: tuple[str, ...] = ()
     max_bytes: int = 1 << 20
     deadline_ms: int | None = None
@@ -81,16 +83,17 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         key=message.key,
         unit=_unit(content.value, intake.unit) if intake.unit else None,
         value=content.value,
-        text=_text(content.value, intake.text),
+        text=_text(content.value, intake),
         headers=message.headers,
         timestamp_ms=message.timestamp_ms,
         deadline_ms=_deadline_ms(message, known, intake),
     )
 
 
-def _text(value: Any, path: tuple[str, ...]) -> str:
+def _text(value: Any, intake: Intake) -> str:
+    path = intake.text
     if not path:
-        return replace_surrogates(value) if isinstance(value, str) else ""
+        return _whole_text(value, intake.needs_text)
     if not isinstance(value, dict):
         raise NotAnObjectError(f"the value is {_kind(value)}, not a JSON object", mend="publish one object a message")
     text = follow(value, path)
@@ -100,6 +103,14 @@ def _text(value: Any, path: tuple[str, ...]) -> str:
     if not isinstance(text, str):
         raise TextTypeError(f"{where!r} is {_kind(text)}, not a string", mend=f"publish a string at {where!r}")
     return replace_surrogates(text)
+
+
+def _whole_text(value: Any, is_needed: bool) -> str:
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if is_needed:
+        raise TextTypeError(f"the value is {_kind(value)}, not text", mend="set input.text to the path of its text")
+    return ""
 
 
 def _unit(value: Any, path: tuple[str, ...]) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ def decode(data: bytes) -> Any:
         return _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         if isinstance(error, msgspec.DecodeError) and _SURROGATE_ESCAPE.search(data):
-            return json.loads(data.decode(), parse_constant=_refuse_constant)
+            return _decode_slowly(data)
         raise ValueError(str(error)) from None
 
 
@@ -44,7 +45,7 @@ def encode(value: Any) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
+        return json.dumps(_without_nan(msgspec.to_builtins(value)), separators=(",", ":")).encode()
 
 
 def replace_surrogates(text: str) -> str:
@@ -54,6 +55,22 @@ def replace_surrogates(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def _without_nan(value: Any) -> Any:
+    """Return the value with NaN and infinities as null, as the fast path writes them."""
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return [_without_nan(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _decode_slowly(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode(), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _refuse_constant(name: str) -> Any:
