@@ -214,7 +214,7 @@ class Registry:
             batch_invariant=source.batch_invariant,
             files=files,
             lineage=dict(source.lineage),
-            created=datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds"),
+            created=f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%dT%H:%M:%SZ}",
         )
 
     def _manifest(self, name: str, version: int) -> Manifest | None:

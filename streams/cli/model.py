@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from headrace.streams.cli.output import emit_json, json_option, printable, say
+from headrace.streams.cli.table import print_columns, print_pairs
 
 if TYPE_CHECKING:
     from headrace.core.registry.manifest import Manifest
     from headrace.core.registry.store import Listed, Registry
 
 __all__ = ["model"]
+
+_LISTED_LABELS = 4
 
 registry_option = click.option(
     "--registry",
@@ -86,7 +89,7 @@ def list_models(location: str | None, as_json: bool) -> None:
     elif not found:
         say(f"the registry {registry.location} has no models; headrace model import NAME FOLDER")
     else:
-        _print_table([_HEADINGS, *(_row(listed) for listed in found)])
+        _print_listed(found)
 
 
 @model.command("show")
@@ -105,7 +108,7 @@ def show_model(reference: str, verify: bool, location: str | None, as_json: bool
     if as_json:
         emit_json(facts)
         return
-    _print_table(list(_lines(manifest, facts)))
+    _print_shown(manifest, facts)
 
 
 def _registry(location: str | None) -> Registry:
@@ -139,7 +142,7 @@ def _listed_facts(listed: Listed, registry: Registry) -> dict[str, Any]:
 def _print_registered(manifest: Manifest, alias: str | None, registry: Registry) -> None:
     also = f" ({manifest.name}@{alias})" if alias else ""
     click.echo(
-        f"registered {manifest.reference}{also} in {registry.location}: labels {_comma(manifest.labels)}; "
+        f"registered {manifest.reference}{also} in {registry.location}: labels {_few_labels(manifest)}; "
         f"up to {manifest.max_tokens} tokens; {_size(manifest.size_bytes)}"
     )
     if not manifest.batch_invariant:
@@ -149,49 +152,50 @@ def _print_registered(manifest: Manifest, alias: str | None, registry: Registry)
         )
 
 
-_HEADINGS = ("MODEL", "ALIASES", "LABELS", "TOKENS", "SIZE", "CREATED")
-_LISTED_LABELS = 4
+def _print_listed(found: Sequence[Listed]) -> None:
+    print_columns(("MODEL", "ALIASES", "LABELS", "TOKENS", "SIZE", "CREATED"), [_row(listed) for listed in found])
+    for listed in found:
+        if listed.problem is not None:
+            say(printable(str(listed.problem)))
 
 
 def _row(listed: Listed) -> tuple[str, ...]:
-    reference, aliases = f"{listed.name}@{listed.version}", _comma(listed.aliases) or "-"
+    first = (f"{listed.name}@{listed.version}", ", ".join(listed.aliases) or "-")
     manifest = listed.manifest
     if manifest is None:
-        return (reference, aliases, printable(str(listed.problem)))
-    few, size = manifest.labels[:_LISTED_LABELS], _size(manifest.size_bytes)
+        return (*first, "damaged", "-", "-", "-")
+    to_the_minute = manifest.created[:16].replace("T", " ")
+    return (*first, _few_labels(manifest), str(manifest.max_tokens), _size(manifest.size_bytes), to_the_minute)
+
+
+def _few_labels(manifest: Manifest) -> str:
+    few = manifest.labels[:_LISTED_LABELS]
     more = len(manifest.labels) - len(few)
-    labels = _comma(few) + (f" and {more} more" if more else "")
-    return (reference, aliases, labels, str(manifest.max_tokens), size, printable(manifest.created))
+    return ", ".join(few) + (f" and {more} more" if more else "")
 
 
-def _lines(manifest: Manifest, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "model", f"{manifest.reference}{''.join(f', {manifest.name}@{alias}' for alias in facts['aliases'])}"
-    yield "registry", facts["registry"]
-    yield "task", manifest.task
-    yield "labels", _comma(manifest.labels)
-    yield "tokens", f"up to {manifest.max_tokens}"
-    yield "runs", "texts together" if manifest.batch_invariant else "each text alone: its scores depend on batch mates"
-    yield "inputs", _comma(manifest.inputs) or "-"
-    yield "created", printable(manifest.created)
-    yield "hash", manifest.hash
-    for name, value in manifest.lineage.items():
-        yield printable(name), printable(value)
+def _print_shown(manifest: Manifest, facts: Mapping[str, Any]) -> None:
+    runs = "texts together" if manifest.batch_invariant else "each text alone: its scores depend on batch mates"
     state = "sha256 verified" if facts["verified"] else "sizes checked; --verify reads them"
-    yield "files", f"{len(manifest.files)}, {_size(manifest.size_bytes)}, {state}"
-    for path, file in manifest.files.items():
-        yield "", f"{printable(path)}  {_size(file.size)}  sha256 {file.sha256[:16]}…"
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    """Print rows with aligned columns; the last one of a row is as long as it likes."""
-    widths = [max((len(row[at]) for row in rows if at < len(row) - 1), default=0) for at in range(len(_HEADINGS))]
-    for row in rows:
-        cells = [cell.ljust(widths[at]) for at, cell in enumerate(row[:-1])]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
-
-
-def _comma(words: tuple[str, ...]) -> str:
-    return ", ".join(printable(word) for word in words)
+    lineage = [(printable(name), value) for name, value in manifest.lineage.items()]
+    print_pairs(
+        [
+            ("model", ", ".join([manifest.reference, *(f"{manifest.name}@{alias}" for alias in facts["aliases"])])),
+            ("registry", facts["registry"]),
+            ("task", manifest.task),
+            ("labels", ", ".join(manifest.labels)),
+            ("tokens", f"up to {manifest.max_tokens}"),
+            ("runs", runs),
+            ("inputs", ", ".join(manifest.inputs) or "-"),
+            ("created", manifest.created),
+            ("hash", manifest.hash),
+            *lineage,
+            ("files", f"{len(manifest.files)}, {_size(manifest.size_bytes)}, {state}"),
+        ]
+    )
+    click.echo()
+    rows = [(path, _size(file.size), f"{file.sha256[:16]}…") for path, file in manifest.files.items()]
+    print_columns(("FILE", "SIZE", "SHA256"), rows)
 
 
 def _size(size_bytes: int) -> str:

@@ -55,7 +55,7 @@ def test_a_length_that_the_graph_does_not_take_is_found_before_it_is_registered(
 
     folder = write_model(tmp_path / "model")
     model = onnx.load(folder / "model.onnx")
-    positions = onnx.numpy_helper.from_array(onnx.numpy_helper.np.zeros((1, 64, 8), "float32"), "positions")
+    positions = onnx.numpy_helper.from_array(onnx.numpy_helper.np.zeros((1, 600, 8), "float32"), "positions")
     first = onnx.helper.make_node("Shape", ["input_ids"], ["size"], start=1)
     for name, value in (("zero", [0]), ("one1", [1])):
         model.graph.initializer.append(onnx.numpy_helper.from_array(onnx.numpy_helper.np.array(value), name))
@@ -68,9 +68,9 @@ def test_a_length_that_the_graph_does_not_take_is_found_before_it_is_registered(
     model.graph.node.extend([*nodes[:3], first, added, final, *nodes[3:]])
     onnx.save(model, folder / "model.onnx")
 
-    trial(read_folder(folder, max_tokens=64))
+    trial(read_folder(folder, max_tokens=600))
     with pytest.raises(HeadraceError) as caught:
-        trial(read_folder(folder, max_tokens=65))
+        trial(read_folder(folder, max_tokens=601))
     assert caught.value.code == "HR327"
     assert "lower max_tokens" in caught.value.mend
 

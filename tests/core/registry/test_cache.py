@@ -92,6 +92,23 @@ def test_workers_that_fetch_at_once_all_get_a_whole_copy(source: MakeSource, tmp
     assert [path.name for path in folders[0].parent.iterdir()] == [manifest.hash]
 
 
+def test_the_copy_of_a_faster_worker_stays_where_it_is(
+    remote: Registry, source: MakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, read, faster = remote.add(source(), "reviews"), RemoteStorage.open, []
+
+    def overtaken(self: RemoteStorage, path: str) -> object:
+        if not faster:
+            faster.append(0)
+            faster.append(remote.files(manifest).stat().st_ino)
+        return read(self, path)
+
+    monkeypatch.setattr(RemoteStorage, "open", overtaken)
+    folder = remote.files(manifest)
+    assert folder.stat().st_ino == faster[1]
+    assert [path.name for path in folder.parent.iterdir()] == [manifest.hash]
+
+
 @pytest.mark.provokes("HR309")
 def test_a_cache_that_cannot_be_written_is_told(remote: Registry, source: MakeSource, tmp_path: Path) -> None:
     manifest = remote.add(source(), "reviews")

@@ -76,7 +76,7 @@ def test_an_alias_moves_and_the_others_stay(registry: Registry, source: MakeSour
 
 def test_the_manifest_says_when_and_from_where(local: Registry, source: MakeSource) -> None:
     manifest = local.add(source(lineage={"folder": "model"}, inputs=("input_ids",)), "reviews")
-    assert manifest.created == "2023-11-14T22:13:20+00:00"
+    assert manifest.created == "2023-11-14T22:13:20Z"
     assert (manifest.lineage, manifest.inputs) == ({"folder": "model"}, ("input_ids",))
     assert {path: file.size for path, file in manifest.files.items()} == {"onnx/model.onnx": 7, "tokenizer.json": 2}
 

@@ -172,7 +172,9 @@ def test_many_labels_do_not_fill_the_screen(model: Command, tmp_path: Path) -> N
 def test_a_damaged_version_is_listed_as_such(model: Command, folder: Path) -> None:
     model("import", "reviews", folder)
     (Path(home()) / "registry/reviews/1/manifest.json").write_text("{")
-    assert "HR304" in model("list").out
+    listed = model("list")
+    assert listed.out.splitlines()[1].split()[:3] == ["reviews@1", "-", "damaged"]
+    assert listed.err.startswith("HR304 ")
     assert "HR304" in model("list", "--json").json[0]["problem"]
     assert model("show", "reviews@1").err.startswith("HR304 ")
 
