@@ -10,8 +10,9 @@ from pathlib import Path
 
 from headrace.core.registry.digest import verify_hashes
 from headrace.core.registry.errors import HashMismatchError, ModelFileMissingError
+from headrace.core.registry.local import LocalStorage
 from headrace.core.registry.manifest import Manifest
-from headrace.core.registry.storage import LocalStorage, Storage, translated
+from headrace.core.registry.storage import Storage, translated
 
 __all__ = ["cached_folder", "default_cache"]
 

@@ -23,9 +23,11 @@ from headrace.core.registry.errors import (
     VersionTakenError,
 )
 from headrace.core.registry.folder import ModelSource
+from headrace.core.registry.local import LocalStorage
+from headrace.core.registry.location import open_storage
 from headrace.core.registry.manifest import MANIFEST_FILE, Manifest, decode_manifest, encode_manifest
 from headrace.core.registry.reference import Reference, check_alias, check_name, parse_reference
-from headrace.core.registry.storage import LocalStorage, open_storage, translated
+from headrace.core.registry.storage import translated
 
 __all__ = ["Listed", "Registry"]
 

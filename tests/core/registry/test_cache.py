@@ -11,7 +11,7 @@ import pytest
 from headrace.core.registry.cache import default_cache
 from headrace.core.registry.errors import ModelFileMissingError, RegistryUnreachableError
 from headrace.core.registry.folder import ModelSource
-from headrace.core.registry.storage import RemoteStorage
+from headrace.core.registry.remote import RemoteStorage
 from headrace.core.registry.store import Registry
 
 MakeSource = Callable[..., ModelSource]

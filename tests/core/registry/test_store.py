@@ -24,7 +24,8 @@ from headrace.core.registry.errors import (
     VersionTakenError,
 )
 from headrace.core.registry.folder import ModelSource
-from headrace.core.registry.storage import LocalStorage, Storage
+from headrace.core.registry.local import LocalStorage
+from headrace.core.registry.storage import Storage
 from headrace.core.registry.store import Registry
 
 MakeSource = Callable[..., ModelSource]
