@@ -65,7 +65,6 @@ def test_a_broker_is_started_looked_at_and_stopped(broker_home: Path) -> None:
 
     logged = run("logs", "-n", "3")
     assert len(logged.stdout.splitlines()) == 3
-    assert "\N{ESCAPE}" not in logged.stdout
 
     stopped = run("stop")
     assert (stopped.returncode, stopped.stdout) == (0, "stopped\n")
@@ -78,6 +77,8 @@ def test_a_killed_broker_is_told_as_died_and_its_log_can_be_followed(broker_home
     facts = json.loads(run("status", "--json").stdout)
     shown = follow_until("planted", Folders.of(broker_home).logs / "kafka.log")
     assert "planted \\x1b[31m " in shown, "a terminal must not obey what strangers wrote"
+    logged = run("logs").stdout
+    assert "planted \\x1b[31m " in logged
     os.kill(facts["pid"], signal.SIGKILL)
     while birth(facts["pid"]):
         time.sleep(0.02)
