@@ -6,6 +6,7 @@ from headrace.core.errors import MachineError
 
 __all__ = [
     "ArchiveContentError",
+    "DemoCommandError",
     "DemoExtraError",
     "DownloadFailedError",
     "DownloadHashError",
@@ -113,3 +114,20 @@ class GraphJoinError(MachineError):
     """
 
     code = "HR427"
+
+
+class DemoCommandError(MachineError):
+    """A command that the demo ran has failed.
+
+    The demo only calls commands that you can type yourself, so the same command by hand fails in the same way and
+    says more: its own error, with code and mend, is in the message.
+    """
+
+    code = "HR428"
+
+    def __init__(self, words: str, status: int, said: str) -> None:
+        super().__init__(
+            f"`headrace {words}` ended with status {status}: {said or 'it said nothing'}",
+            mend="run it by hand and look at what it says",
+        )
+        self.status = status

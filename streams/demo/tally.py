@@ -1,0 +1,100 @@
+"""What came out of the demo's pipeline: results by review, and dead letters by code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from headrace.core.wire.result import iso_time
+from headrace.streams.demo.reviews import Review
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """Counts the lines of `headrace tail --json` against what was published.
+
+    Args:
+        reviews: the good records.
+        bad: how many dead letters must come.
+        source: the `ce_source` that this run's records carry, so that those of an earlier run are not counted.
+        since_ms: when this run began; dead letters from before are an earlier run's.
+    """
+
+    def __init__(self, reviews: Sequence[Review], bad: int, source: str, since_ms: float) -> None:
+        self._reviews = {f"{source}|{review.id}": review for review in reviews}
+        self._bad = bad
+        self._since = iso_time(since_ms)
+        self.results: dict[str, Mapping[str, Any]] = {}
+        self.times = Counter[str]()
+        self.alerts = 0
+        self.dead = Counter[str]()
+
+    def take(self, line: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Take one line; return the result when it is one of the reviews'."""
+        if line["topic"] == "reviews.dead":
+            self.dead[str(line["code"])] += line["time"] >= self._since
+            return None
+        key = str(line.get("id"))
+        if key not in self._reviews:  # an earlier demo's
+            return None
+        if line["topic"] == "reviews.alerts":
+            self.alerts += 1
+            return None
+        self.times[key] += 1
+        self.results[key] = line
+        return line
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every record has come to its end."""
+        return len(self.results) >= len(self._reviews) and self.dead.total() >= self._bad
+
+    @property
+    def expected(self) -> int:
+        """How many results must come."""
+        return len(self._reviews)
+
+    @property
+    def doubled(self) -> int:
+        """How many results came more than once."""
+        return sum(1 for count in self.times.values() if count > 1)
+
+    def text(self, record_id: str) -> str:
+        """Return the text of a review by its record's id."""
+        return self._reviews[record_id].text
+
+    def accuracy(self, model: str | None = None) -> tuple[float, int]:
+        """Return the share of right labels, and of how many results: all, or those that one model served."""
+        chosen = [key for key, value in self.results.items() if model in (None, value["model"])]
+        right = sum(1 for key in chosen if _label(self.results[key]) == self._reviews[key].label)
+        return (right / len(chosen) if chosen else 0.0), len(chosen)
+
+    @property
+    def escalated(self) -> float:
+        """The share of results that took more than one model."""
+        long = sum(1 for value in self.results.values() if len(value["route"]["path"]) > 1)
+        return long / len(self.results) if self.results else 0.0
+
+    def waits_ms(self) -> dict[str, list[float]]:
+        """Return milliseconds of every result, by part: in the queue, in the steps, and in all."""
+        timings = [value["timings"] for value in self.results.values()]
+        return {
+            "queue": [each["queue"] for each in timings],
+            "compute": [each["preprocess"] + each["inference"] + each["postprocess"] for each in timings],
+            "total": [each["total"] for each in timings],
+        }
+
+    def throughput(self) -> float:
+        """Return results a second, from the first result's time to the last one's."""
+        times = [datetime.fromisoformat(value["time"]).timestamp() for value in self.results.values()]
+        span = max(times) - min(times) if times else 0.0
+        return len(times) / span if span else 0.0
+
+
+def _label(value: Mapping[str, Any]) -> str:
+    """Return what the model said, also where the pipeline says `unsure`."""
+    output = value["output"]
+    return str(output.get("top", output["label"]))
