@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-__all__ = ["NoOptions", "Options", "SinkOptions"]
+__all__ = ["TUNING", "NoOptions", "Options", "SinkOptions"]
+
+TUNING: dict[str, JsonValue] = {"x-tuning": True}
+"""`json_schema_extra` of an option that changes speed or memory, never a result: it is left out of the plan's hash."""
 
 
 class Options(BaseModel):

@@ -45,6 +45,7 @@ class StepContext:
         registry: where models live, a folder or an fsspec URL.
         threads: processor threads this step may keep busy; at least 1.
         batch_tokens: most tokens in one run of a model, padding included (`batch.max_tokens`).
+        version: for a model, the version that the plan resolved; an alias may have moved since.
         models: the names of the pipeline's models, in the order of the file.
     """
 
@@ -53,6 +54,7 @@ class StepContext:
     registry: str
     threads: int = 1
     batch_tokens: int = 8192
+    version: str | None = None
     models: tuple[str, ...] = ()
 
 

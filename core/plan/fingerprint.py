@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from headrace.core.options import TUNING
 from headrace.core.plan.plan import InputPlan, ModelPlan, OutputPlan, StepPlan
 
 __all__ = ["fingerprint"]
@@ -35,4 +36,5 @@ def fingerprint(
 
 
 def _step(step: StepPlan) -> list[Any]:
-    return [step.spec.name, step.options.model_dump(mode="json")]
+    tuned = {name for name, field in type(step.options).model_fields.items() if field.json_schema_extra == TUNING}
+    return [step.spec.name, step.options.model_dump(mode="json", exclude=tuned)]

@@ -136,5 +136,6 @@ class Plan:
             registry=self.registry,
             threads=threads,
             batch_tokens=self.batch.max_tokens,
+            version=self.models[name].facts.version if name in self.models else None,
             models=tuple(self.models),
         )

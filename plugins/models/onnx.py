@@ -11,6 +11,7 @@ from pydantic import Field
 
 from headrace import Batch, Catalog, ModelFacts, Options, Output, StepContext, hookimpl
 from headrace.core.errors import HeadraceError
+from headrace.core.options import TUNING
 from headrace.core.registry.errors import ModelLengthError
 from headrace.core.registry.manifest import Manifest
 from headrace.core.registry.store import Registry
@@ -43,12 +44,18 @@ class OnnxOptions(Options):
     max_tokens: int | None = Field(
         default=None, ge=1, description="longest text in tokens, longer ones are truncated; default: the model's own"
     )
-    micro_batch: MicroBatch = Field(default=MicroBatch(), description="how many texts share one run of the graph")
+    micro_batch: MicroBatch = Field(
+        default=MicroBatch(), description="how many texts share one run of the graph", json_schema_extra=TUNING
+    )
     providers: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="such as [cuda, cpu]; default: CUDA where it works, else the processor"
     )
     threads: int | None = Field(
-        default=None, ge=1, le=1024, description="processor threads of a run; default: what the machine has to spare"
+        default=None,
+        ge=1,
+        le=1024,
+        description="processor threads of a run; default: what the machine has to spare",
+        json_schema_extra=TUNING,
     )
 
 
@@ -87,7 +94,7 @@ class OnnxModel:
             MachineError: HR309, HR320, HR326, HR328: what is wrong with the machine.
         """
         registry = Registry(context.registry)
-        manifest = registry.resolve(self._options.model)
+        manifest = registry.resolve(context.version or self._options.model)
         max_tokens = self._max_tokens(manifest)
         folder = registry.files(manifest)
         threads = self._options.threads or context.threads
