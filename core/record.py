@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Content", "Headers", "Message", "Outgoing", "Output", "Position", "Record", "Status"]
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Names and values as Kafka has them: a name may come twice, a value may be null."""
 Output = Mapping[str, Any]
 Status = Literal["ok", "filtered", "expired", "fallback"]
 

@@ -47,14 +47,15 @@ class _Trial:
     """An item under trial: its outcome so far and how many attempts it took."""
 
     item: Any
-    outcome: Any = None
-    attempts: int = 0
+    outcome: Any
+    attempts: int = 1
 
 
 class Trap:
     """Catches whatever a stranger's code raises inside `with`, so that no step stands further from the loop.
 
-    `error` is None when nothing was raised. Cancellation and Ctrl-C pass through; a plugin's sys.exit() does not.
+    `error` is None when nothing was raised. Steps run in a thread of their own, which nobody cancels and which no
+    Ctrl-C reaches: sys.exit(), a CancelledError or the panic of a Rust extension are the plugin's, like any error.
     """
 
     def __init__(self) -> None:
@@ -66,9 +67,8 @@ class Trap:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, Exception | SystemExit):
-            self.error = error
-        return self.error is not None
+        self.error = error
+        return error is not None
 
 
 def owed(answers: Sequence[Any], count: int) -> Sequence[Any]:
@@ -77,6 +77,10 @@ def owed(answers: Sequence[Any], count: int) -> Sequence[Any]:
     Raises:
         StepContractError: HR603, it did not return one item for each one given.
     """
+    if not hasattr(answers, "__len__"):
+        raise StepContractError(
+            f"the step returned {type(answers).__name__}, not a sequence", mend="return one for each, in order"
+        )
     if len(answers) != count:
         raise StepContractError(
             f"the step returned {len(answers)} items for {count}", mend="return one for each, in order"
@@ -85,37 +89,42 @@ def owed(answers: Sequence[Any], count: int) -> Sequence[Any]:
 
 
 def isolate(
-    call: Call, wrap: Callable[[list[Any]], Any], items: Sequence[Any], retries: Retries
+    call: Call, wrap: Callable[[list[Any]], Any], items: Sequence[Any], error: BaseException, retries: Retries
 ) -> list[tuple[Any, int]]:
     """Return for each item its answer or the error it fails with, and the attempts this took.
 
+    The failed batch and the search for the guilty ones are together the first attempt.
+
     Args:
-        call: the step, after it failed once on all of `items`.
+        call: the step.
         wrap: makes what the step takes (a Batch) from a list of items.
-        items: the records of the failed batch.
+        items: the records of the batch on which the step failed.
+        error: what it failed with.
         retries: how often to try again what fails alone. A RecordError is never tried again: the record is wrong.
     """
     give_up = retries.clock() + retries.budget_s
-    trials = [_Trial(item) for item in items]
-    _halve(call, wrap, trials)
+    trials = [_Trial(item, error) for item in items]
+    _divide(call, wrap, trials)
     for attempt in range(retries.limit):
         failing = [trial for trial in trials if _may_recover(trial.outcome)]
         pause = retries.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
         if not failing or retries.clock() + pause > give_up:
             break
         retries.sleep(pause)
+        for trial in failing:
+            trial.attempts += 1
         _halve(call, wrap, failing)
     return [(trial.outcome, trial.attempts) for trial in trials]
 
 
 def as_failure(error: BaseException, *, stage: str, plugin: str, attempt: int = 1, output: str = "") -> Failure:
     """Return the failure that a dead letter carries for this error."""
-    own = error if isinstance(error, HeadraceError) else _as_step_failure(error, plugin)
+    code, message = _words(error, plugin)
     return Failure(
-        code=own.code,
+        code=code,
         error=type(error).__name__,
         kind=failure_class(error),
-        message=f"{own.fault}; {own.mend}" if own.mend else own.fault,
+        message=message,
         stage=stage,
         plugin=plugin,
         attempt=attempt,
@@ -129,11 +138,16 @@ def _halve(call: Call, wrap: Callable[[list[Any]], Any], trials: list[_Trial]) -
     outcome = _attempt(call, wrap, trials)
     if not isinstance(outcome, BaseException):
         for trial, answer in zip(trials, outcome, strict=True):
-            trial.outcome, trial.attempts = answer, trial.attempts + 1
+            trial.outcome = answer
     elif len(trials) == 1:
-        trials[0].outcome, trials[0].attempts = outcome, trials[0].attempts + 1
+        trials[0].outcome = outcome
     else:
-        middle = len(trials) // 2
+        _divide(call, wrap, trials)
+
+
+def _divide(call: Call, wrap: Callable[[list[Any]], Any], trials: list[_Trial]) -> None:
+    middle = len(trials) // 2
+    if middle:
         _halve(call, wrap, trials[:middle])
         _halve(call, wrap, trials[middle:])
 
@@ -148,8 +162,13 @@ def _may_recover(outcome: Any) -> bool:
     return isinstance(outcome, BaseException) and not isinstance(outcome, RecordError)
 
 
-def _as_step_failure(error: BaseException, plugin: str) -> StepFailedError:
-    fault = " ".join(str(error).split())
-    return StepFailedError(
-        f"step {plugin!r} raised {type(error).__name__}: {fault}", mend="correct the plugin, or the record"
-    )
+def _words(error: BaseException, plugin: str) -> tuple[str, str]:
+    """Return code and message. A plugin's own error may lack both, or fail when asked for them."""
+    if isinstance(error, HeadraceError) and error.code and hasattr(error, "mend"):
+        return str(error.code), f"{error.fault}; {error.mend}" if error.mend else str(error.fault)
+    with Trap() as trap:
+        fault = " ".join(str(error).split())
+    if trap.error is not None:
+        fault = "(its message cannot be read)"
+    said = f"step {plugin!r} raised {type(error).__name__}: {fault}"
+    return StepFailedError.code, f"{said}; correct the plugin, or the record"

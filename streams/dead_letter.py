@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
+from headrace.core.errors import RecordError
 from headrace.core.plan.plan import Plan
 from headrace.core.record import Outgoing
 from headrace.core.wire.dead import Failure, dead_letter
+from headrace.streams.bisect import as_failure
 from headrace.streams.slot import Slot
 
 __all__ = ["DeadLetters"]
@@ -18,13 +19,7 @@ class DeadLetters:
 
     def __init__(self, plan: Plan) -> None:
         self._topic, self._pipeline, self._hash = plan.dead_topic, plan.pipeline, plan.hash
-
-    def of(self, slot: Slot) -> Iterator[Outgoing]:
-        """Yield one dead letter for a record that failed, or one for each output that could not take its result."""
-        if slot.failure is not None:
-            yield self.letter(slot, slot.failure)
-        for failure in slot.dead:
-            yield self.letter(slot, failure)
+        self._plugins = {output.name: output.step.spec.name for output in plan.outputs}
 
     def letter(self, slot: Slot, failure: Failure) -> Outgoing:
         """Return the dead letter of a slot for this failure."""
@@ -36,3 +31,7 @@ class DeadLetters:
             plan=self._hash,
             now_ms=time.time() * 1000,
         )
+
+    def refused(self, output: str, error: RecordError) -> Failure:
+        """Return the failure of a result that its topic does not take."""
+        return as_failure(error, stage="egress", plugin=self._plugins[output], output=output)

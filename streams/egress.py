@@ -40,11 +40,11 @@ class Deliver:
             return
         results = [result for _, result in chosen]
         with Trap() as trap:
-            outgoing = owed(self._sink.outgoing(results), len(results))
-            for (slot, _), message in zip(chosen, outgoing, strict=True):
-                self._settle(slot, message)
+            messages = self._checked(self._sink.outgoing(results), len(results))
+            for (slot, _), message in zip(chosen, messages, strict=True):
+                slot.outgoing.append((self._output.name, message))
         if trap.error is not None:
-            self._one_by_one(chosen)
+            self._escape(chosen, trap.error)
 
     def _selects(self, slot: Slot, body: dict[str, Any]) -> bool:
         unfinished = body["status"] in ("filtered", "expired")
@@ -58,23 +58,38 @@ class Deliver:
             slot.dead.append(self._failure(trap.error))
         return False
 
-    def _settle(self, slot: Slot, message: Any) -> None:
-        if not isinstance(message, Outgoing):
-            raise StepContractError(f"the sink returned {type(message).__name__}", mend="return Outgoing messages")
-        slot.outgoing.append((self._output.name, message))
+    def _checked(self, messages: Sequence[Any], count: int) -> Sequence[Outgoing]:
+        for message in owed(messages, count):
+            if not isinstance(message, Outgoing):
+                raise StepContractError(f"the sink returned {type(message).__name__}", mend="return Outgoing messages")
+            fault = _fault(message, self._output.topics)
+            if fault:
+                raise StepContractError(f"the sink's message has {fault}", mend="see the fields of Outgoing")
+        return messages
 
-    def _one_by_one(self, chosen: list[tuple[Slot, Result]]) -> None:
-        for slot, _ in chosen:  # what was settled before the failure is settled again below
-            slot.outgoing = [pair for pair in slot.outgoing if pair[0] != self._output.name]
-        outcomes = isolate(self._sink.outgoing, list, [result for _, result in chosen], self._retries)
+    def _ask(self, results: list[Result]) -> Sequence[Outgoing]:
+        return self._checked(self._sink.outgoing(results), len(results))
+
+    def _escape(self, chosen: list[tuple[Slot, Result]], error: BaseException) -> None:
+        outcomes = isolate(self._ask, list, [result for _, result in chosen], error, self._retries)
         for (slot, _), (outcome, attempts) in zip(chosen, outcomes, strict=True):
-            with Trap() as trap:
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                self._settle(slot, outcome)
-            if trap.error is not None:
-                slot.dead.append(self._failure(trap.error, attempts))
+            if isinstance(outcome, BaseException):
+                slot.dead.append(self._failure(outcome, attempts))
+            else:
+                slot.outgoing.append((self._output.name, outcome))
 
     def _failure(self, error: BaseException, attempts: int = 1) -> Failure:
         plugin = self._output.step.spec.name
         return as_failure(error, stage=STAGE, plugin=plugin, attempt=attempts, output=self._output.name)
+
+
+def _fault(message: Outgoing, topics: Sequence[str]) -> str:
+    """Return what the producer cannot send in a message; it would fail there half-written, and all of its batch."""
+    if message.topic not in topics:
+        return f"topic {message.topic!r}, which the sink did not name in topics()"
+    if not isinstance(message.key, bytes | None) or not isinstance(message.value, bytes | None):
+        return "a key or a value that is not bytes"
+    for name, value in message.headers:
+        if not isinstance(name, str) or not isinstance(value, bytes | None):
+            return f"header {name!r}, which is not a name with bytes"
+    return ""

@@ -9,7 +9,9 @@ from typing import Any
 
 from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.errors import ModelOutputError, StepContractError
+from headrace.core.record import Record
 from headrace.core.routing.slip import advance
+from headrace.core.wire.json import encode
 from headrace.streams.bisect import as_failure
 from headrace.streams.leg import Leg
 from headrace.streams.slot import Slot
@@ -19,8 +21,6 @@ __all__ = ["Infer", "run_models"]
 
 class Infer(Leg):
     """Runs one model over the records whose slip names it next."""
-
-    _took_ms = 0.0
 
     def select(self, slots: Sequence[Slot]) -> list[Slot]:
         """Return the live slots whose next model is this one."""
@@ -37,13 +37,18 @@ class Infer(Leg):
                 slot.record = slot.record.replace(inference_ms=slot.record.inference_ms + took_ms)
         return count
 
-    def settle(self, slot: Slot, answer: Any) -> None:
-        """Take the output and move the slip on."""
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the record with the output, its slip moved on.
+
+        Raises:
+            ModelOutputError: HR605, the output is no JSON object.
+        """
         if not isinstance(answer, Mapping):
             raise ModelOutputError(f"the model returned {type(answer).__name__}, not an object", mend="return a dict")
-        record = slot.record
-        if record is not None and record.slip is not None:
-            slot.record = record.replace(output=answer, slip=advance(record.slip, answer, _accepts))
+        _refuse_unwritable(answer)
+        if record.slip is None:
+            return record
+        return record.replace(output=answer, slip=advance(record.slip, answer, _accepts))
 
 
 def run_models(legs: Mapping[str, Infer], slots: Sequence[Slot], meter: Callable[[str, int, float], None]) -> None:
@@ -65,7 +70,7 @@ def _refuse_strangers(names: set[str], slots: Sequence[Slot]) -> None:
         name = _next_model(slot)
         if name in names:
             error = StepContractError(f"the router chose model {name!r}", mend="choose one of the pipeline's models")
-            slot.fail(as_failure(error, stage="ingress", plugin="route"))
+            slot.fail(as_failure(error, stage="ingress", plugin=_policy(slot)))
 
 
 def _next_model(slot: Slot) -> str | None:
@@ -74,6 +79,21 @@ def _next_model(slot: Slot) -> str | None:
         return None
     candidate = record.slip.next
     return candidate.model if candidate else None
+
+
+def _policy(slot: Slot) -> str:
+    record = slot.record
+    return record.slip.policy if record is not None and record.slip is not None else ""
+
+
+def _refuse_unwritable(output: Mapping[str, Any]) -> None:
+    """Find out at the model, not at the sink, whose fault it is that a result cannot be written; 1 us an output."""
+    try:
+        encode(output)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelOutputError(
+            f"the model's output is not plain JSON: {error}", mend="return str, int, float, bool, None, lists and dicts"
+        ) from None
 
 
 def _accepts(rule: str, output: Mapping[str, Any]) -> bool:

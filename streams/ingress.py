@@ -18,6 +18,7 @@ from headrace.streams.slot import Slot
 __all__ = ["STAGE", "Change", "Decode", "Route"]
 
 STAGE = "ingress"
+_FOLLOWED = ("single", "cascade")
 
 
 class Decode:
@@ -40,22 +41,39 @@ class Decode:
 class Change(Leg):
     """Runs a preprocess or postprocess step: each record becomes the changed one."""
 
-    def settle(self, slot: Slot, answer: Any) -> None:
-        """Take the changed record."""
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the changed record.
+
+        Raises:
+            StepContractError: HR603, it is no record, or another one: then results would go to the wrong ids.
+        """
         if not isinstance(answer, Record):
             raise StepContractError(f"the step returned {type(answer).__name__}, not a Record", mend="return a Record")
-        slot.record = answer
+        if answer.id != record.id or answer.source != record.source:
+            raise StepContractError(
+                f"the step returned record {answer.id!r} for {record.id!r}", mend="keep order, id and source"
+            )
+        return answer
 
 
 class Route(Leg):
     """Asks the router and gives each record its slip."""
 
-    def settle(self, slot: Slot, answer: Any) -> None:
-        """Take the decision."""
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the record with its slip.
+
+        Raises:
+            StepContractError: HR603, it is no decision, or one that cannot be followed.
+        """
         if not isinstance(answer, Decision):
             raise StepContractError(f"the router returned {type(answer).__name__}, not a Decision", mend="return one")
-        if slot.record is not None:
-            slot.record = slot.record.replace(slip=Slip(policy=self.plugin, decision=answer, reason=answer.reason))
+        if not answer.steps:
+            raise StepContractError("the router chose no model", mend="name at least one in `steps`")
+        if answer.combine not in _FOLLOWED:
+            raise StepContractError(
+                f"the router's decision is {answer.combine!r}, which is not built yet", mend="use single or cascade"
+            )
+        return record.replace(slip=Slip(policy=self.plugin, decision=answer))
 
 
 def _expired(record: Record, now_ms: float) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from headrace.core.record import Batch
+from headrace.core.record import Batch, Record
 from headrace.streams.bisect import Retries, Trap, as_failure, isolate, owed
 from headrace.streams.slot import Slot
 
@@ -16,7 +16,7 @@ class Leg:
     """Runs one step over the slots it is for.
 
     The batch goes to the step in one call; only when that fails is it bisected. Subclasses say which slots
-    (`select`) and what an answer does (`settle`).
+    (`select`) and what an answer makes of a record (`changed`).
     """
 
     def __init__(self, stage: str, plugin: str, call: Callable[[Batch], Sequence[Any]], retries: Retries) -> None:
@@ -27,13 +27,13 @@ class Leg:
         """Return the slots whose records are live."""
         return [slot for slot in slots if slot.record is not None and slot.record.is_live]
 
-    def settle(self, slot: Slot, answer: Any) -> None:
-        """Take the step's answer for one slot: here, the changed record.
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the record as the step's answer makes it.
 
         Raises:
-            Exception: the answer is not what the step owes; the slot becomes a dead letter.
+            Exception: the answer is not what the step owes for this record.
         """
-        slot.record = answer
+        raise NotImplementedError
 
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the step over its slots; return how many there were."""
@@ -42,25 +42,24 @@ class Leg:
             return 0
         records = [slot.record for slot in chosen if slot.record is not None]
         with Trap() as trap:
-            answers = owed(self._call(Batch(records)), len(records))
-            for slot, answer in zip(chosen, answers, strict=True):
-                self.settle(slot, answer)
+            changed = self._taken(records, self._call(Batch(records)))
+            for slot, record in zip(chosen, changed, strict=True):
+                slot.record = record
         if trap.error is not None:
-            self._one_by_one(chosen, records)
+            self._escape(chosen, records, trap.error)
         return len(chosen)
 
-    def _one_by_one(self, slots: list[Slot], records: list[Any]) -> None:
-        outcomes = isolate(self._call, Batch, records, self._retries)
-        for slot, record, (outcome, attempts) in zip(slots, records, outcomes, strict=True):
-            slot.record = record  # a settle that failed half-way must not leave its mark
-            self._settle_one(slot, outcome, attempts)
+    def _taken(self, records: Sequence[Record], answers: Sequence[Any]) -> list[Record]:
+        owed(answers, len(records))
+        return [self.changed(record, answer) for record, answer in zip(records, answers, strict=True)]
 
-    def _settle_one(self, slot: Slot, outcome: Any, attempts: int) -> None:
-        with Trap() as trap:
+    def _ask(self, batch: Batch) -> list[Record]:
+        return self._taken(batch, self._call(batch))
+
+    def _escape(self, slots: list[Slot], records: list[Record], error: BaseException) -> None:
+        outcomes = isolate(self._ask, Batch, records, error, self._retries)
+        for slot, (outcome, attempts) in zip(slots, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                raise outcome
-            self.settle(slot, outcome)
-        if trap.error is not None:
-            slot.fail(as_failure(trap.error, stage=self.stage, plugin=self.plugin, attempt=attempts))
-        elif slot.record is not None and attempts > 1:
-            slot.record = slot.record.replace(attempt=max(attempts, slot.record.attempt))
+                slot.fail(as_failure(outcome, stage=self.stage, plugin=self.plugin, attempt=attempts))
+            else:
+                slot.record = outcome.replace(attempt=max(attempts, outcome.attempt)) if attempts > 1 else outcome

@@ -82,6 +82,7 @@ class RecordLoop:
         self._stopping = False
         self._backoff_s = settings.first_backoff_s
         self._surprises = 0
+        self._failed_at: float | None = None
 
     async def run(self) -> None:
         """Loop until `stop`. Kafka's errors are waited out; ours end the loop.
@@ -120,7 +121,9 @@ class RecordLoop:
         self._raise_failed()
         if self._committer.is_due:
             await self._commit()
-        self._settled()
+            self._settled()
+        elif self._is_past_failure():
+            self._settled()
 
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
@@ -208,6 +211,7 @@ class RecordLoop:
         self._committer.forget()
 
     async def _recover(self, error: Exception) -> None:
+        self._failed_at = time.monotonic()
         self._refuse_endless(error)
         self._health.reading(False, f"{type(error).__name__}: {error}")
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
@@ -227,7 +231,17 @@ class RecordLoop:
                 f"the loop fails again and again: {type(error).__name__}: {error}", mend="report it with the log"
             ) from error
 
+    def _is_past_failure(self) -> bool:
+        """Whether nothing speaks against going on as ever: no failure yet, or a quiet while since the last one.
+
+        Reading again is no proof: the batch that failed will be read, and may fail, again.
+        """
+        if self._failed_at is None:
+            return True
+        return not self._flights and time.monotonic() - self._failed_at > 2 * self._settings.last_backoff_s
+
     def _settled(self) -> None:
+        self._failed_at = None
         self._surprises = 0
         self._backoff_s = self._settings.first_backoff_s
         self._health.reading(True)

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+import random
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
+from aiokafka.errors import (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+)
+
+from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing
-from headrace.core.wire.errors import ResultTooLargeError
-from headrace.streams.bisect import as_failure
+from headrace.core.wire.dead import Failure, stub
+from headrace.core.wire.errors import ResultRefusedError, ResultTooLargeError
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.slot import Slot
 
-__all__ = ["Sender"]
+__all__ = ["Pending", "Sender"]
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
+# aiokafka asserts that a partition exists. A refusal is the message's fault and for ever; anything else is waited out.
+_REFUSALS = (*_TOO_LARGE, InvalidTimestampError, ResultRefusedError, AssertionError)
+
+
+class Pending(NamedTuple):
+    """A message on its way to the broker: a result for an output, or the dead letter of a failure, or its stub."""
+
+    slot: Slot
+    of: str | Failure
+    acknowledgement: asyncio.Future[Any]
+    is_stub: bool = False
 
 
 class Sender:
@@ -20,55 +42,98 @@ class Sender:
 
     A message that came in a compressed batch may be far larger than its topic's limit once it is unpacked; its dead
     letter must still fit.
+
+    Args:
+        producer: sends results.
+        dead_producer: sends dead letters.
+        letters: makes them.
+        compacted: the topics that take no message without a key.
     """
 
-    def __init__(self, producer: Any, dead_producer: Any, letters: DeadLetters) -> None:
+    def __init__(
+        self, producer: Any, dead_producer: Any, letters: DeadLetters, compacted: Collection[str] = ()
+    ) -> None:
         self._producer, self._dead_producer, self._letters = producer, dead_producer, letters
+        self._compacted = frozenset(compacted)
 
-    async def hand_over(self, slots: Sequence[Slot]) -> list[tuple[Slot, str, asyncio.Future[Any]]]:
+    async def hand_over(self, slots: Sequence[Slot]) -> list[Pending]:
         """Hand everything to the producers, in order; return each message's pending acknowledgement."""
-        pending: list[tuple[Slot, str, asyncio.Future[Any]]] = []
+        pending = []
         for slot in slots:
-            pending += [(slot, output, await self._send(self._producer, message)) for output, message in slot.outgoing]
-            pending += [(slot, "", await self._send(self._dead_producer, letter)) for letter in self._letters.of(slot)]
+            for output, message in slot.outgoing:
+                pending.append(Pending(slot, output, await self._send(self._producer, message)))
+            pending += [await self._bury(slot, failure) for failure in slot.failures]
         return pending
 
-    async def acknowledged(self, pending: Sequence[tuple[Slot, str, asyncio.Future[Any]]]) -> None:
-        """Wait for every acknowledgement. A result that its topic refuses as too large becomes a dead letter.
+    async def acknowledged(self, pending: Sequence[Pending]) -> None:
+        """Wait for every acknowledgement. What a topic refuses becomes a dead letter; a refused dead letter, its stub.
 
         Raises:
             KafkaError: anything else that a send failed with; nothing of the batch may be committed then.
         """
-        from aiokafka.errors import InvalidMessageError, MessageSizeTooLargeError, RecordTooLargeError
-
-        outcomes = await asyncio.gather(*(future for _, _, future in pending), return_exceptions=True)
+        outcomes = await asyncio.gather(*(one.acknowledgement for one in pending), return_exceptions=True)
         again = []
-        for (slot, output, _), outcome in zip(pending, outcomes, strict=True):
-            if isinstance(outcome, MessageSizeTooLargeError | RecordTooLargeError | InvalidMessageError) and output:
-                again.append(await self._send(self._dead_producer, self._too_large(slot, output)))
-            elif isinstance(outcome, BaseException):
-                raise outcome
-        await asyncio.gather(*again)
+        for one, outcome in zip(pending, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                again.append(await self._instead(one, outcome))
+        if again:
+            await self.acknowledged(again)
+
+    async def _instead(self, refused: Pending, error: BaseException) -> Pending:
+        refusal = _refusal(error)
+        if refusal is None or refused.is_stub:
+            raise error
+        if isinstance(refused.of, str):
+            return await self._bury(refused.slot, self._letters.refused(refused.of, refusal))
+        remains = stub(self._letters.letter(refused.slot, refused.of), type(error).__name__)
+        return Pending(refused.slot, refused.of, await self._send(self._dead_producer, remains), is_stub=True)
+
+    async def _bury(self, slot: Slot, failure: Failure) -> Pending:
+        return Pending(slot, failure, await self._send(self._dead_producer, self._letters.letter(slot, failure)))
 
     async def _send(self, producer: Any, message: Outgoing) -> asyncio.Future[Any]:
-        from aiokafka.errors import MessageSizeTooLargeError
-
+        """Hand one message over; what never leaves is answered as if the broker had refused it."""
         try:
-            future: asyncio.Future[Any] = await producer.send(
-                message.topic,
-                message.value,
-                key=message.key,
-                partition=message.partition,
-                timestamp_ms=message.timestamp_ms,
-                headers=list(message.headers),
-            )
-        except MessageSizeTooLargeError as error:  # refused before it left; treated as if the broker had
-            future = asyncio.get_running_loop().create_future()
+            if message.key is None and message.topic in self._compacted:
+                raise ResultRefusedError(
+                    f"topic {message.topic!r} is compacted and takes no message without a key",
+                    mend="publish with a key, or write to a topic that is not compacted",
+                )
+            return await _handed(producer, message)
+        except _REFUSALS as error:
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.set_exception(error)
-        return future
+            return future
 
-    def _too_large(self, slot: Slot, output: str) -> Outgoing:
-        error = ResultTooLargeError(
-            f"the result is larger than topic {output!r} accepts", mend="raise the topic's max.message.bytes"
-        )
-        return self._letters.letter(slot, as_failure(error, stage="egress", plugin="topic", output=output))
+
+async def _handed(producer: Any, message: Outgoing) -> asyncio.Future[Any]:
+    headers = list(message.headers)
+    if message.key is None and message.value is None:
+        # A tombstone without a key: Kafka takes it, aiokafka's send() does not, its batches do.
+        batch = producer.create_batch()
+        batch.append(key=None, value=None, timestamp=message.timestamp_ms, headers=headers)
+        partition = message.partition
+        if partition is None:
+            partition = random.choice(sorted(await producer.partitions_for(message.topic)))
+        alone: asyncio.Future[Any] = await producer.send_batch(batch, message.topic, partition=partition)
+        return alone
+    future: asyncio.Future[Any] = await producer.send(
+        message.topic,
+        message.value,
+        key=message.key,
+        partition=message.partition,
+        timestamp_ms=message.timestamp_ms,
+        headers=headers,
+    )
+    return future
+
+
+def _refusal(error: BaseException) -> RecordError | None:
+    """Return what is wrong with the message that met this error; None when it is not the message's fault."""
+    if isinstance(error, ResultRefusedError):
+        return error
+    if isinstance(error, _TOO_LARGE):
+        return ResultTooLargeError("the result is larger than its topic accepts", mend="raise its max.message.bytes")
+    if isinstance(error, _REFUSALS):
+        return ResultRefusedError(f"the topic refuses the result: {error}", mend="correct the sink, or the topic")
+    return None

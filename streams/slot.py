@@ -28,6 +28,11 @@ class Slot:
         self.outgoing: list[tuple[str, Outgoing]] = []
         self.dead: list[Failure] = []
 
+    @property
+    def failures(self) -> list[Failure]:
+        """Why dead letters are due: one for a record that failed, or one for each output that could not take it."""
+        return [self.failure] if self.failure is not None else self.dead
+
     def fail(self, failure: Failure) -> None:
         """End the record as a dead letter."""
         self.failure, self.record = failure, None

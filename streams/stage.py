@@ -20,6 +20,7 @@ from headrace.core.plan.plan import Plan
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
+from headrace.streams.errors import UnexpectedError
 from headrace.streams.health import Health
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
@@ -94,6 +95,9 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             await self._loop.run()
         except HeadraceError as error:
             self.parts.fail(error)
+        except BaseException as error:  # noqa: BLE001 - a loop that is gone must not look like one that has no work
+            fault = f"the record loop ended by {type(error).__name__}: {error}"
+            self.parts.fail(UnexpectedError(fault, mend="report it with the log"))
 
     async def _heartbeats(self) -> None:
         """Write a sign of life every few seconds: it is also how this worker knows that the broker answers."""
@@ -119,6 +123,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _new_loop(self) -> RecordLoop:
         plan, parts = self.parts.plan, self.parts
         self._done: dict[Any, int] = {}
+        compacted = [name for name, facts in parts.topics.items() if facts.is_compacted]
         committer = Committer(self._commit, self._consumer.assignment, plan.delivery.commit_every)
 
         async def resume() -> Mapping[Any, int]:
@@ -131,7 +136,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             consumer=self._consumer,
             process=parts.pipe.process,
             executor=self._executor,
-            sender=Sender(self._producer, self._dead_producer, DeadLetters(plan)),
+            sender=Sender(self._producer, self._dead_producer, DeadLetters(plan), compacted),
             committer=committer,
             resume=resume,
             limit=BatchLimit(plan.batch.max_records, REBALANCE_TIMEOUT_MS / 1000 / 8),

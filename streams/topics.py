@@ -24,16 +24,17 @@ DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's default for max.message.bytes, used when the broker does not tell."""
 
 _ALREADY_THERE = 36  # TOPIC_ALREADY_EXISTS: another worker was quicker
-_UNKNOWN_TOPIC = 3
+_ASKED = ("max.message.bytes", "cleanup.policy")
 
 
 @dataclass(frozen=True)
 class TopicFacts:
-    """A topic as the broker has it."""
+    """A topic as the broker has it. A compacted one takes no message without a key."""
 
     name: str
     partitions: int
     max_message_bytes: int
+    is_compacted: bool = False
 
 
 @asynccontextmanager
@@ -89,33 +90,35 @@ async def describe(client: Any, names: list[str], *, wait: bool = False) -> dict
     import asyncio
 
     for _ in range(100):
-        found = {topic["topic"]: topic for topic in await client.describe_topics(names) if not topic["error_code"]}
+        # All topics are asked for, not these: aiokafka lets the broker make what it is asked about and does not have.
+        there = await client.describe_topics(None)
+        found = {topic["topic"]: topic for topic in there if topic["topic"] in names and not topic["error_code"]}
         if not wait or len(found) == len(set(names)):
             break
         await asyncio.sleep(0.05)  # metadata follows a creation within milliseconds; there is nothing to await
     else:
         absent = ", ".join(sorted(set(names) - set(found)))
         raise TopicRefusedError(f"topics were made but do not appear: {absent}", mend="look at the broker's log")
-    limits = await _limits(client, list(found))
-    return {
-        name: TopicFacts(name, len(topic["partitions"]), limits.get(name, DEFAULT_LIMIT_BYTES))
-        for name, topic in found.items()
-    }
+    settings = await _settings(client, list(found))
+    return {name: _facts(name, len(topic["partitions"]), settings.get(name, {})) for name, topic in found.items()}
 
 
-async def _limits(client: Any, names: list[str]) -> dict[str, int]:
+def _facts(name: str, partitions: int, settings: Mapping[str, str]) -> TopicFacts:
+    limit = int(settings.get("max.message.bytes", DEFAULT_LIMIT_BYTES))
+    return TopicFacts(name, partitions, limit, "compact" in settings.get("cleanup.policy", ""))
+
+
+async def _settings(client: Any, names: list[str]) -> dict[str, dict[str, str]]:
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
     if not names:
         return {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""}) for name in names]
-    limits = {}
-    for response in await client.describe_configs(asked):
-        for _, _, _, name, entries in response.resources:
-            for entry in entries:
-                if entry[0] == "max.message.bytes":
-                    limits[name] = int(entry[1])
-    return limits
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ASKED, "")) for name in names]
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for response in await client.describe_configs(asked)
+        for _, _, _, name, entries in response.resources
+    }
 
 
 def _refuse_partitions(plan: Plan, there: Mapping[str, TopicFacts]) -> None:

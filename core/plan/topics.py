@@ -13,6 +13,13 @@ from headrace.core.plan.plan import InputPlan, OutputPlan, TopicPlan
 __all__ = ["plan_topics", "topic_problems"]
 
 _INTERNAL = r"(dead|control|audit|exposures|feedback|reports|tokens|link\..+|retry\..+|state\..+|.+\.heartbeat)"
+_DEAD_CONFIG = {
+    "cleanup.policy": "delete",  # where compaction is the cluster's default, a letter without a key would be refused
+    # Kept until its owner deletes it: a dead letter keeps its message's timestamp, which may already be old.
+    "retention.ms": "-1",
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.after.max.ms": str(2**63 - 1),
+}
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -28,8 +35,7 @@ def plan_topics(
     return (
         TopicPlan(source.topic, "input", rules.partitions, place=source.place),
         *sinks,
-        # Kept until its owner deletes it: a dead letter keeps its message's timestamp, which may already be old.
-        TopicPlan(f"{pipeline}.dead", "dead", rules.partitions, {"retention.ms": "-1"}),
+        TopicPlan(f"{pipeline}.dead", "dead", rules.partitions, _DEAD_CONFIG),
         TopicPlan(f"{pipeline}.main.heartbeat", "heartbeat", 1),
     )
 

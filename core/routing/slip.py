@@ -16,7 +16,15 @@ Accepts = Callable[[str, Mapping[str, Any]], bool]
 
 
 class Slip(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision under way. `at` is the index of the next candidate; None once a model's output was accepted."""
+    """A decision under way.
+
+    Attributes:
+        policy: the router's name.
+        decision: what it decided.
+        at: index of the next candidate; None once a model's output was accepted.
+        path: the models that ran, in order.
+        reason: why the last of them served, or did not; empty before the first.
+    """
 
     policy: str
     decision: Decision
@@ -59,18 +67,22 @@ def _is_accepted(candidate: Candidate, output: Mapping[str, Any], accepts: Accep
     if isinstance(rule, str):
         return accepts(rule, output)
     score = output.get("score")
-    return score is not None and score >= rule
+    return score is not None and bool(score >= rule)
 
 
 def _why_served(slip: Slip, candidate: Candidate, output: Mapping[str, Any]) -> str:
-    if slip.reason:
+    if slip.reason:  # the model before was not sure: that is why this one was asked at all
         return slip.reason
-    if isinstance(candidate.accept_if, float | int):
-        return f"{candidate.model} scored {output.get('score', 0):.4g}, at least {candidate.accept_if:g}"
+    score = output.get("score")
+    if isinstance(candidate.accept_if, float | int) and score is not None:
+        return f"{candidate.model} scored {score:g}, at least {candidate.accept_if:g}"
     return slip.decision.reason
 
 
 def _why_passed_on(candidate: Candidate, output: Mapping[str, Any]) -> str:
     if isinstance(candidate.accept_if, str):
         return f"{candidate.model} did not satisfy {candidate.accept_if}"
-    return f"{candidate.model} scored {output.get('score', 0):.4g}, less than {candidate.accept_if:g}"
+    score = output.get("score")
+    if score is None:
+        return f"{candidate.model} gave no score"
+    return f"{candidate.model} scored {score:g}, less than {candidate.accept_if:g}"

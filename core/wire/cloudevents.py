@@ -76,7 +76,7 @@ def _constant_headers(pipeline: str) -> Headers:
     )
 
 
-def _trace(record: Record) -> Iterator[tuple[str, bytes]]:
+def _trace(record: Record) -> Iterator[tuple[str, bytes | None]]:
     parent = next((value for name, value in record.headers if name == "traceparent"), None)
     if parent is None or not is_traceparent(parent):
         yield "traceparent", new_traceparent(record.id)  # a broken trace is restarted, its state means nothing then

@@ -11,13 +11,14 @@ from headrace.core.errors import BrokerError, ConfigError, HeadraceError, Machin
 from headrace.core.record import Headers, Message, Outgoing
 from headrace.core.wire.result import iso_time
 
-__all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts"]
+__all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts", "stub"]
 
 HEADROOM_BYTES = 64 * 1024
 """What a dead letter may be larger than the message it holds; its topic's limit is the input's plus this."""
 
 _MAX_MESSAGE_BYTES = 4 * 1024
 _MAX_TRACE_BYTES = 24 * 1024
+_MAX_STUB_KEY_BYTES = 16 * 1024
 _OURS = ("__streams.errors.", "headrace.")
 
 
@@ -54,7 +55,7 @@ def failure_class(error: BaseException) -> str:
 def prior_attempts(headers: Headers) -> int:
     """Return the attempts that a redriven dead letter has behind it; 0 for a message that never failed."""
     for name, value in headers:
-        if name == "headrace.attempt" and value.isdigit():
+        if name == "headrace.attempt" and value is not None and value.isdigit():
             return int(value[:9])
     return 0
 
@@ -86,6 +87,18 @@ def dead_letter(message: Message, failure: Failure, *, topic: str, pipeline: str
         headers=(*kept, *((name, text.encode("utf-8", "backslashreplace")) for name, text in reasons.items())),
         timestamp_ms=message.timestamp_ms if message.timestamp_ms >= 0 else None,
     )
+
+
+def stub(letter: Outgoing, refusal: str) -> Outgoing:
+    """Return what can be kept of a dead letter that its topic refuses: the reasons, which say where the original lies.
+
+    It happens to a message that came compressed better than we can compress it, or with a timestamp that only the
+    input's topic allows. A record that can end nowhere would stop the pipeline for ever.
+    """
+    reasons = tuple((name, value) for name, value in letter.headers if name.startswith(_OURS))
+    key = letter.key if letter.key is not None and len(letter.key) <= _MAX_STUB_KEY_BYTES else None
+    headers = (*reasons, ("headrace.original_missing", refusal.encode()))
+    return Outgoing(topic=letter.topic, key=key, value=None, headers=headers)
 
 
 def _cut(text: str, limit: int) -> str:

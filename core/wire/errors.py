@@ -7,6 +7,7 @@ from headrace.core.errors import RecordError
 __all__ = [
     "ExpiryTimeError",
     "NotAnObjectError",
+    "ResultRefusedError",
     "ResultTooLargeError",
     "StepFailedError",
     "TextMissingError",
@@ -104,3 +105,14 @@ class ResultTooLargeError(RecordError):
     """
 
     code = "HR509"
+
+
+class ResultRefusedError(RecordError):
+    """The topic of an output does not take this result.
+
+    A compacted topic takes no message without a key; a sink may name a partition that there is not, or a timestamp
+    outside the topic's limits. The record is a dead letter for that output only. Mend: publish with a key, write
+    results to a topic with `cleanup.policy` delete, or correct the sink.
+    """
+
+    code = "HR517"

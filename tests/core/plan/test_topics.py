@@ -27,7 +27,14 @@ def test_a_pipeline_has_its_input_its_outputs_dead_letters_and_a_heartbeat(compi
 
 def test_dead_letters_are_kept_until_someone_deletes_them(compiled: Compile, minimal: str) -> None:
     dead = next(topic for topic in compiled(minimal).topics if topic.role == "dead")
-    assert dead.config == {"retention.ms": "-1"}
+    assert dead.config["retention.ms"] == "-1"
+
+
+def test_a_dead_letter_fits_its_topic_whatever_the_cluster_s_defaults_are(compiled: Compile, minimal: str) -> None:
+    dead = next(topic for topic in compiled(minimal).topics if topic.role == "dead")
+    assert dead.config["cleanup.policy"] == "delete", "a compacted topic takes no letter without a key"
+    assert dead.config["message.timestamp.type"] == "CreateTime", "the original's timestamp must stay"
+    assert dead.config["message.timestamp.after.max.ms"] == str(2**63 - 1), "the input may allow any timestamp"
 
 
 def test_without_a_number_of_partitions_the_broker_decides(compiled: Compile, minimal: str) -> None:

@@ -1,0 +1,183 @@
+"""A Kafka client that knows nothing of Headrace: librdkafka, through confluent-kafka."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+__all__ = ["Client", "Seen", "until"]
+
+PATIENCE_S = 40.0
+Answer = TypeVar("Answer")
+
+
+class Seen(NamedTuple):
+    """A message as a foreign consumer sees it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    timestamp_ms: int
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.value or b"null")
+
+    @property
+    def position(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+    def header(self, name: str) -> str:
+        """The only header of that name, as text; a second one fails."""
+        found = [value for other, value in self.headers if other == name]
+        assert len(found) == 1, f"{name}: {found} among {self.headers}"
+        return (found[0] or b"").decode()
+
+
+def until(what: str, ask: Callable[[], Answer], *, patience_s: float = PATIENCE_S) -> Answer:
+    """Ask again and again until the answer is true-ish, and return it; fail after a while, saying what was awaited."""
+    deadline = time.monotonic() + patience_s
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"waited {patience_s:g} s for: {what}"
+        time.sleep(0.02)
+    return answer
+
+
+class Client:
+    """Publishes and reads as any stranger would."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def producer(self, **settings: Any) -> Producer:
+        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, **settings})
+
+    def make_topic(self, name: str, partitions: int = 1, **config: str) -> None:
+        named = {key.replace("_", "."): value for key, value in config.items()}
+        self.admin.create_topics([NewTopic(name, partitions, 1, config=named)])[name].result(20)
+        until(f"topic {name}", lambda: self.partitions(name) == partitions)
+
+    def delete_topic(self, name: str) -> None:
+        self.admin.delete_topics([name])[name].result(20)
+        until(f"the end of topic {name}", lambda: self.partitions(name) == 0)
+
+    def grow_topic(self, name: str, partitions: int) -> None:
+        self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(20)
+
+    def partitions(self, name: str) -> int:
+        """How many partitions a topic has; 0 when there is no such topic."""
+        found = self.admin.list_topics(timeout=20).topics.get(name)
+        return len(found.partitions) if found else 0
+
+    def publish(self, topic: str, *messages: dict[str, Any], **settings: Any) -> list[str]:
+        """Send messages (keyword arguments of `produce`), wait for all, return their positions in order."""
+        producer, sent = self.producer(**settings), {}
+
+        def note(at: int, error: Any, message: Message) -> None:
+            assert error is None, error
+            sent[at] = f"{message.topic()}:{message.partition()}:{message.offset()}"
+
+        for at, message in enumerate(messages):
+            producer.produce(topic, on_delivery=partial(note, at), **message)
+            producer.poll(0)
+        assert producer.flush(30) == 0
+        return [sent[at] for at in range(len(messages))]
+
+    def ends(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return the first and the next offset of each partition."""
+        with self._consumer() as consumer:
+            return {
+                number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20)
+                for number in range(self.partitions(topic))
+            }
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return the group's committed offset of each partition that has one."""
+        asked = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
+        with self._consumer(group) as consumer:
+            return {tp.partition: tp.offset for tp in consumer.committed(asked, timeout=20) if tp.offset >= 0}
+
+    def commit(self, group: str, topic: str, offsets: dict[int, int]) -> None:
+        """Commit offsets for a group that has no members."""
+        with self._consumer(group) as consumer:
+            wanted = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
+            consumer.commit(offsets=wanted, asynchronous=False)
+
+    def lag(self, group: str, topic: str) -> int:
+        """Return how many messages the group has not committed."""
+        committed = self.committed(group, topic)
+        return sum(end - committed.get(number, first) for number, (first, end) in self.ends(topic).items())
+
+    def delete_before(self, topic: str, offsets: dict[int, int]) -> None:
+        wanted = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
+        for future in self.admin.delete_records(wanted).values():
+            future.result(20)
+
+    def all(self, topic: str) -> list[Seen]:
+        """Return everything that a topic holds now, each partition in its order."""
+        ends = {number: span for number, span in self.ends(topic).items() if span[0] < span[1]}
+        return self._read(
+            topic, {number: first for number, (first, _) in ends.items()}, lambda seen: _reaches(seen, ends)
+        )
+
+    def first(self, topic: str, count: int) -> list[Seen]:
+        """Return the messages of a topic as soon as there are that many."""
+        until(f"topic {topic}", lambda: self.partitions(topic))
+        starts = {number: first for number, (first, _) in self.ends(topic).items()}
+        return self._read(topic, starts, lambda seen: len(seen) >= count, f"{count} messages in {topic}")
+
+    def _read(
+        self, topic: str, starts: dict[int, int], is_enough: Callable[[list[Seen]], bool], what: str = "the end"
+    ) -> list[Seen]:
+        seen: list[Seen] = []
+        with self._consumer() as consumer:
+            consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
+            deadline = time.monotonic() + PATIENCE_S
+            while not is_enough(seen):
+                assert time.monotonic() < deadline, (
+                    f"waited for {what}; seen {len(seen)}: {[one.value for one in seen]}"
+                )
+                seen += _seen(consumer.consume(1000, timeout=0.05))
+        return seen
+
+    @contextmanager
+    def _consumer(self, group: str = "a-stranger") -> Any:
+        settings = {
+            "bootstrap.servers": self.bootstrap,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 20,
+            "fetch.message.max.bytes": 10_000_000,
+        }
+        consumer = Consumer(settings)
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+
+def _reaches(seen: list[Seen], ends: dict[int, tuple[int, int]]) -> bool:
+    last = {one.partition: one.offset for one in seen}
+    return all(last.get(number, -1) >= end - 1 for number, (_, end) in ends.items())
+
+
+def _seen(messages: Iterable[Message]) -> list[Seen]:
+    seen = []
+    for message in messages:
+        assert message.error() is None, message.error()
+        headers = tuple(message.headers() or ())
+        key, value = message.key(), message.value()
+        where = (message.topic(), message.partition(), message.offset())
+        seen.append(Seen(*where, key, value, headers, message.timestamp()[1]))
+    return seen

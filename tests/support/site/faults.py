@@ -1,0 +1,218 @@
+"""Steps of a stranger's distribution that misbehave as the text of a record tells them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from headrace import (
+    Batch,
+    Candidate,
+    Catalog,
+    Decision,
+    Options,
+    Outgoing,
+    Output,
+    Record,
+    RecordError,
+    Result,
+    SinkOptions,
+    StepContext,
+    hookimpl,
+)
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words for it")
+
+
+class PanicError(BaseException):
+    """As a panic of an extension written in Rust: no Exception."""
+
+
+class WrongRecordError(RecordError):
+    """A plugin's own refusal, with a code of its own."""
+
+    code = "FAULT1"
+
+
+class Fault:
+    """Raise for the texts that ask for it; `flaky N` fails N times and then passes."""
+
+    def __init__(self) -> None:
+        self.failed: Counter[str] = Counter()
+
+    def __call__(self, batch: Batch) -> Batch:
+        for record in batch:
+            self._raise(record.text)
+        return batch
+
+    def _raise(self, text: str) -> None:
+        word, _, rest = text.partition(" ")
+        if word == "flaky" and self.failed[text] < int(rest):
+            self.failed[text] += 1
+            raise ConnectionError(f"not yet: {self.failed[text]}")
+        faults: dict[str, BaseException] = {
+            "raise": ValueError("it hurts:\n  here"),
+            "exit": SystemExit(3),
+            "cancel": asyncio.CancelledError(),
+            "interrupt": KeyboardInterrupt(),
+            "panic": PanicError("index out of bounds"),
+            "unprintable": UnprintableError(),
+            "refuse": WrongRecordError("I do not like it", mend="write nicer"),
+            "nameless": RecordError("a refusal without a code"),
+        }
+        if word in faults:
+            raise faults[word]
+
+
+class Odd:
+    """Return something else than what was asked for."""
+
+    def __call__(self, batch: Batch) -> Any:
+        words = {record.text.partition(" ")[0] for record in batch}
+        if "fewer" in words:
+            return Batch([record for record in batch if not record.text.startswith("fewer")])
+        if "none" in words:
+            return None
+        return [_odd(record) for record in batch]
+
+
+def _odd(record: Record) -> Any:
+    changed = {
+        "dict": lambda: {"text": "not a record"},
+        "stranger": lambda: record.replace(id="someone-else", source=record.source._replace(offset=10**9)),
+        "filter": lambda: record.filtered("asked for it"),
+        "object": lambda: record.with_tag("bad", object()),  # type: ignore[arg-type]
+    }
+    return changed.get(record.text.partition(" ")[0], lambda: record)()
+
+
+class SlowOptions(Options):
+    ms: float = Field(gt=0)
+
+
+def slow(record: Record, options: SlowOptions) -> Record:
+    """Take some time."""
+    time.sleep(options.ms / 1000)
+    return record
+
+
+class HoldOptions(Options):
+    file: str
+
+
+def hold(record: Record, options: HoldOptions) -> Record:
+    """Hold the text `hold` until a file appears; write one beside it first."""
+    if record.text.startswith("hold"):
+        Path(f"{options.file}.held").touch()
+        while not Path(options.file).exists():
+            time.sleep(0.01)
+    return record
+
+
+class EchoOptions(Options):
+    label: str = ""
+    fails_to_load: bool = False
+
+
+class Echo:
+    """A model that says back what it read: `0.3 sad` is label `sad` with score 0.3; JSON is the output itself."""
+
+    def __init__(self, options: EchoOptions) -> None:
+        self.options = options
+
+    def open(self, context: StepContext) -> None:
+        if self.options.fails_to_load:
+            raise OSError("the weights\nare damaged")
+
+    def close(self) -> None:
+        pass
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        return [self._say(record.text) for record in batch]
+
+    def _say(self, text: str) -> Any:
+        word, _, rest = text.partition(" ")
+        if word == "json":
+            return json.loads(rest)
+        if word == "set":
+            return {"label": {"not", "json"}}
+        if word == "big":
+            return {"label": "x" * int(rest), "score": 1.0}
+        try:
+            return {"label": self.options.label or rest, "score": float(word), "text": text}
+        except ValueError:
+            return {"label": self.options.label or word, "score": 1.0, "text": text}
+
+
+class Lost:
+    """A router that chooses badly when asked to."""
+
+    def route(self, batch: Batch) -> Sequence[Any]:
+        return [self._choose(record.text) for record in batch]
+
+    def _choose(self, text: str) -> Any:
+        chosen = {
+            "nobody": Decision(combine="single", steps=()),
+            "nowhere": Decision(combine="single", steps=(Candidate(model="nowhere"),)),
+            "parallel": Decision(combine="parallel", steps=(Candidate(model="echo"), Candidate(model="echo"))),
+            "badrule": Decision(combine="cascade", steps=(Candidate(model="echo", accept_if="output."),) * 2),
+            "undecided": "echo",
+        }
+        good = Decision(combine="single", steps=(Candidate(model="echo"),), reason="the only one")
+        return chosen.get(text.partition(" ")[0], good)
+
+
+class CrateOptions(SinkOptions):
+    name: str
+
+
+class Crate:
+    """A sink that writes what a text tells it."""
+
+    def __init__(self, options: CrateOptions) -> None:
+        self.name = options.name
+
+    def topics(self) -> Sequence[str]:
+        return (self.name,)
+
+    def outgoing(self, results: Sequence[Result]) -> Sequence[Any]:
+        return [self._message(record) for record, _ in results]
+
+    def _message(self, record: Record) -> Any:
+        value: Any = record.text.encode()
+        odd = {
+            "nothing": Outgoing(self.name, None, None),
+            "text": Outgoing(self.name, None, record.text),  # type: ignore[arg-type]
+            "elsewhere": Outgoing("no-such-topic", None, value),
+            "far": Outgoing(self.name, None, value, partition=99),
+            "headless": Outgoing(self.name, None, value, headers=(("h", "no bytes"),)),  # type: ignore[arg-type]
+            "early": Outgoing(self.name, None, value, timestamp_ms=-5),
+        }
+        return odd.get(record.text.partition(" ")[0], Outgoing(self.name, record.key, value))
+
+
+def exit_now(record: Record) -> Record:
+    """Leave the process by the polite way."""
+    sys.exit("a plugin wants to go")
+
+
+@hookimpl
+def headrace_register(catalog: Catalog) -> None:
+    catalog.preprocess("fault", Fault)
+    catalog.preprocess("odd", Odd)
+    catalog.preprocess("slow", slow, options=SlowOptions)
+    catalog.preprocess("hold", hold, options=HoldOptions)
+    catalog.model("echo", Echo, options=EchoOptions)
+    catalog.router("lost", Lost)
+    catalog.sink("crate", Crate, options=CrateOptions)
