@@ -155,7 +155,7 @@ def _options(package: Package) -> list[str]:
     kind = "--no-binary" if package.is_source else "--only-binary"
     quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     # Five retries, pip's default, keep a user without network waiting for half a minute.
-    return ["--no-deps", kind, package.name, "--require-hashes", "--retries", "2", *quiet]
+    return ["--no-deps", kind, package.name, "--retries", "2", *quiet]
 
 
 def _run(words: Sequence[str], output: Path, scratch: Path, look: Callable[[], None]) -> tuple[int, str]:
@@ -169,6 +169,7 @@ def _run(words: Sequence[str], output: Path, scratch: Path, look: Callable[[], N
                 look()
         except BaseException:
             process.kill()
+            process.wait()
             raise
     return process.returncode, output.read_text(errors="replace")
 
