@@ -30,7 +30,7 @@ def demo(ctx: click.Context, folder: Path) -> None:
     from headrace.streams.cli.invocation import command_line
     from headrace.streams.demo import play
     from headrace.streams.demo.prepare import prepare
-    from headrace.streams.demo.scene import BAD, write_scene
+    from headrace.streams.demo.scene import bad_records, write_scene
     from headrace.streams.demo.stage import preparing, showing
     from headrace.streams.demo.summary import checks, summary
     from headrace.streams.demo.tally import Tally
@@ -43,25 +43,24 @@ def demo(ctx: click.Context, folder: Path) -> None:
     with preparing() as progress:
         prepared = prepare(cache() / "demo", progress)
     reference = play.import_model(prepared.model)
-    scene = write_scene(folder, reference, prepared.held_out)
+    run = f"/demo/{time.time_ns() // 1_000_000}"
+    bad = bad_records(run)
+    scene = write_scene(folder, reference, prepared.held_out, bad)
     say(f"  {reference} is in the registry")
     say(f"3  a pipeline: {scene.pipeline}")
     say(f"  {play.command('check', scene.pipeline).strip()}")
-    since_ms = time.time() * 1000
-    source = f"/demo/{since_ms:.0f}"
-    tally = Tally(prepared.held_out, len(BAD), source, since_ms)
+    tally = Tally(prepared.held_out, len(bad), run)
     with play.following(scene) as results, play.running(scene) as pipeline:
-        say(f"4  it runs; publishing {len(prepared.held_out):,} reviews and {len(BAD)} bad records")
-        play.publish(scene, source)
+        say(f"4  it runs; publishing {len(prepared.held_out):,} reviews and {len(bad)} bad records")
+        play.publish(scene, run)
         with showing(tally) as show:
             play.collect(results, tally, show)
         status = pipeline.stop()
     say("5  what came out")
-    for line in summary(
-        tally, {"quick": prepared.evaluation.accuracy["lexicon"], "expert": prepared.evaluation.accuracy["transformer"]}
-    ):
+    accuracy = prepared.evaluation.accuracy
+    for line in summary(tally, bad, {"quick": accuracy["lexicon"], "expert": accuracy["transformer"]}):
         click.echo(line)
-    kept = checks(tally, prepared.evaluation.accuracy["lexicon"], status)
+    kept = checks(tally, bad, accuracy["lexicon"], status)
     for check in kept:
         click.echo(f"{'ok  ' if check.is_kept else 'FAIL'} {check.promise}")
     say(f"done in {time.monotonic() - begun:.0f} s. Kafka is still up; try next:")

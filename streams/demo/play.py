@@ -19,7 +19,7 @@ from typing import Any
 
 from headrace.streams.demo.download import sha256_of
 from headrace.streams.demo.errors import DemoCommandError
-from headrace.streams.demo.scene import TOMBSTONE, Scene
+from headrace.streams.demo.scene import Scene, tombstone
 from headrace.streams.demo.tally import Tally
 
 __all__ = ["Child", "collect", "command", "following", "import_model", "publish", "running"]
@@ -52,10 +52,10 @@ def import_model(folder: Path) -> str:
     return str(json.loads(command("model", "import", MODEL, folder, "--json"))["reference"])
 
 
-def publish(scene: Scene, source: str) -> None:
+def publish(scene: Scene, run: str) -> None:
     """Publish the reviews with ids, so that results can be told apart, and then the bad records."""
-    command("publish", scene.pipeline, scene.reviews, "--id", "id", "--source", source)
-    command("publish", scene.pipeline, scene.bad, "--tombstone", TOMBSTONE)
+    command("publish", scene.pipeline, scene.reviews, "--id", "id", "--source", run)
+    command("publish", scene.pipeline, scene.bad, "--tombstone", tombstone(run))
 
 
 class Child:

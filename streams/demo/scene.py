@@ -11,7 +11,7 @@ from typing import NamedTuple
 from headrace.streams.demo.evaluate import ACCEPT
 from headrace.streams.demo.reviews import Review
 
-__all__ = ["BAD", "TOMBSTONE", "Bad", "Scene", "write_scene"]
+__all__ = ["Bad", "Scene", "bad_records", "tombstone", "write_scene"]
 
 PIPELINE = """\
 # The demo's pipeline: movie reviews in, labelled reviews out. `headrace demo` wrote this file; change it and run it:
@@ -37,9 +37,6 @@ output:
   - topic: {{name: reviews.alerts, when: "output.label == 'negative' && output.score > 0.9"}}
 """
 
-TOMBSTONE = "TOMBSTONE"
-"""The line of the bad file that is published as a message without a value."""
-
 
 class Bad(NamedTuple):
     """A record that is bad on purpose: what is wrong with it, its line, and the code of its dead letter."""
@@ -49,14 +46,22 @@ class Bad(NamedTuple):
     code: str
 
 
-BAD = (
-    Bad("broken JSON", b'{"user": "mallory", "body": "cut off in the mid', "HR511"),
-    Bad("a JSON list", b'["user", "mallory", "body", "a list"]', "HR506"),
-    Bad("no text", b'{"user": "mallory", "stars": 4}', "HR504"),
-    Bad("tombstone", TOMBSTONE.encode(), "HR502"),
-    Bad("binary noise", bytes(byte for byte in range(128, 256)), "HR510"),
-    Bad("over max_bytes", b'{"user": "mallory", "body": "' + b"far too long " * 6000 + b'"}', "HR503"),
-)
+def bad_records(run: str) -> tuple[Bad, ...]:
+    """Return the bad records of a run. Each carries the run's name, so that its dead letter can be told from others."""
+    mark = run.encode()
+    return (
+        Bad("broken JSON", b'{"user": "mallory", "body": "cut off in the mid ' + mark, "HR511"),
+        Bad("a JSON list", b'["mallory", "a list", "' + mark + b'"]', "HR506"),
+        Bad("no text", b'{"user": "mallory", "stars": 4, "run": "' + mark + b'"}', "HR504"),
+        Bad("tombstone", tombstone(run).encode(), "HR502"),
+        Bad("binary noise", bytes(byte for byte in range(128, 256)) + mark, "HR510"),
+        Bad("over max_bytes", b'{"user": "mallory", "body": "' + b"far too long " * 6000 + mark + b'"}', "HR503"),
+    )
+
+
+def tombstone(run: str) -> str:
+    """Return the line that is published as a key without a value."""
+    return f"tombstone-{run}"
 
 
 class Scene(NamedTuple):
@@ -67,14 +72,14 @@ class Scene(NamedTuple):
     bad: Path
 
 
-def write_scene(folder: Path, model: str, reviews: Sequence[Review]) -> Scene:
+def write_scene(folder: Path, model: str, reviews: Sequence[Review], bad: Sequence[Bad]) -> Scene:
     """Write the files; they are the demo's own, so that an earlier run's are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = Scene(folder / "pipeline.yaml", folder / "reviews.jsonl", folder / "bad-records.jsonl")
     scene.pipeline.write_text(PIPELINE.format(model=model, accept=ACCEPT))
     lines = (json.dumps({"id": each.id, "user": _user(each), "body": each.text}) for each in reviews)
     scene.reviews.write_text("".join(f"{line}\n" for line in lines))
-    scene.bad.write_bytes(b"".join(bad.line + b"\n" for bad in BAD))
+    scene.bad.write_bytes(b"".join(each.line + b"\n" for each in bad))
     return scene
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from headrace.streams.demo.scene import BAD
+from headrace.streams.demo.scene import Bad
 from headrace.streams.demo.tally import Tally
 
 __all__ = ["Check", "checks", "percentile", "summary"]
@@ -20,14 +20,14 @@ class Check(NamedTuple):
     is_kept: bool
 
 
-def checks(tally: Tally, lexicon_accuracy: float, exit_code: int) -> list[Check]:
+def checks(tally: Tally, bad: Sequence[Bad], lexicon_accuracy: float, exit_code: int) -> list[Check]:
     """Return the promises that decide the demo's exit status."""
-    wanted = sorted(bad.code for bad in BAD)
+    wanted = sorted(each.code for each in bad)
     cascade, _ = tally.accuracy()
     return [
         Check(f"each of the {tally.expected:,} reviews came out", len(tally.results) == tally.expected),
         Check("each came out once", tally.doubled == 0),
-        Check(f"each of the {len(BAD)} bad records is a dead letter", sorted(tally.dead.elements()) == wanted),
+        Check(f"each of the {len(bad)} bad records is a dead letter", sorted(tally.dead.elements()) == wanted),
         Check(
             f"between {LEAST_ESCALATED:.0%} and {MOST_ESCALATED:.0%} went on to the transformer",
             LEAST_ESCALATED <= tally.escalated <= MOST_ESCALATED,
@@ -37,11 +37,12 @@ def checks(tally: Tally, lexicon_accuracy: float, exit_code: int) -> list[Check]
     ]
 
 
-def summary(tally: Tally, alone: dict[str, float]) -> Iterator[str]:
+def summary(tally: Tally, bad: Sequence[Bad], alone: dict[str, float]) -> Iterator[str]:
     """Yield the lines of the summary.
 
     Args:
         tally: what came out.
+        bad: the records that had to become dead letters.
         alone: accuracy of each model by itself on the same reviews, by its name in the pipeline file.
     """
     whole, count = tally.accuracy()
@@ -52,10 +53,11 @@ def summary(tally: Tally, alone: dict[str, float]) -> Iterator[str]:
     yield f"escalated    {tally.escalated:.1%} of the reviews went on to the transformer"
     yield f"alerts       {tally.alerts:,} results also went to reviews.alerts"
     yield f"throughput   {tally.throughput():,.0f} reviews/s"
-    waits = tally.waits_ms()
-    yield "latency      " + "   ".join(f"{part} {_waits(values)}" for part, values in waits.items())
-    yield "             the queue is long on purpose: all reviews were published at once"
-    yield "dead letters " + ", ".join(f"{bad.what} {bad.code}" for bad in BAD if tally.dead[bad.code])
+    for at, (part, values) in enumerate(tally.waits_ms().items()):
+        why = "   (all reviews were published at once)" if part == "queue" else ""
+        p50, p99 = _time(percentile(values, 0.5)), _time(percentile(values, 0.99))
+        yield f"{'' if at else 'latency':<12} {part:<8} p50 {p50:>8}   p99 {p99:>8}{why}"
+    yield "dead letters " + ", ".join(f"{each.what} {each.code}" for each in bad if tally.dead[each.code])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -64,5 +66,5 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else 0.0
 
 
-def _waits(values: Sequence[float]) -> str:
-    return f"p50 {percentile(values, 0.5):,.1f} ms p99 {percentile(values, 0.99):,.1f} ms"
+def _time(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from headrace.core.wire.result import iso_time
 from headrace.streams.demo.reviews import Review
 
 __all__ = ["Tally"]
@@ -19,14 +19,13 @@ class Tally:
     Args:
         reviews: the good records.
         bad: how many dead letters must come.
-        source: the `ce_source` that this run's records carry, so that those of an earlier run are not counted.
-        since_ms: when this run began; dead letters from before are an earlier run's.
+        run: the run's name, which is in its records' ids and in its bad records, so that no other run's are counted.
     """
 
-    def __init__(self, reviews: Sequence[Review], bad: int, source: str, since_ms: float) -> None:
-        self._reviews = {f"{source}|{review.id}": review for review in reviews}
+    def __init__(self, reviews: Sequence[Review], bad: int, run: str) -> None:
+        self._reviews = {f"{run}|{review.id}": review for review in reviews}
         self._bad = bad
-        self._since = iso_time(since_ms)
+        self._run = run.encode()
         self.results: dict[str, Mapping[str, Any]] = {}
         self.times = Counter[str]()
         self.alerts = 0
@@ -35,7 +34,7 @@ class Tally:
     def take(self, line: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Take one line; return the result when it is one of the reviews'."""
         if line["topic"] == "reviews.dead":
-            self.dead[str(line["code"])] += line["time"] >= self._since
+            self.dead[str(line["code"])] += self._run in _data(line, "key") + _data(line, "value")
             return None
         key = str(line.get("id"))
         if key not in self._reviews:  # an earlier demo's
@@ -92,6 +91,11 @@ class Tally:
         times = [datetime.fromisoformat(value["time"]).timestamp() for value in self.results.values()]
         span = max(times) - min(times) if times else 0.0
         return len(times) / span if span else 0.0
+
+
+def _data(line: Mapping[str, Any], name: str) -> bytes:
+    """Return a dead letter's key or value, which JSON holds as text or, if it is no UTF-8, in base64."""
+    return b64decode(line.get(f"{name}_base64") or "") or str(line.get(name) or "").encode("utf-8", "surrogatepass")
 
 
 def _label(value: Mapping[str, Any]) -> str:
