@@ -49,7 +49,7 @@ def prepare(cache: Path, progress: Progress = lambda step, done, total: None, *,
 
     Args:
         cache: the folder that keeps downloads and results.
-        progress: told (step, done, total): bytes of `fetch`, texts of `embed`, heads of `train`, checks of `join`;
+        progress: told (step, done, total): bytes of `fetch`, texts of `embed`, fits of `train`, texts of `join`;
             `wait` when another process is at it.
         recipe: what goes in.
 

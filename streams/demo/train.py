@@ -64,52 +64,57 @@ def train(
     Args:
         embeddings: float32 ``[texts, width]``.
         classes: 0 or 1 for each text; at least five of each.
-        on_done: told (done, total) of the heads that are fitted on the way.
+        on_done: told (done, total) after each fold of the cross-validation and at the end.
     """
     import numpy as np
 
-    truth, total = np.asarray(classes), len(_STRENGTHS) * _FOLDS + 1
+    truth, total = np.asarray(classes), _FOLDS + 1
     on_done(0, total)
-    unseen = {}
-    for at, strength in enumerate(_STRENGTHS):
-        unseen[strength] = _unseen(embeddings, truth, strength)
-        on_done((at + 1) * _FOLDS, total)
+    unseen = _unseen(embeddings, truth, lambda folds: on_done(folds, total))
     accuracy = {strength: float((guess == truth).mean()) for strength, guess in unseen.items()}
     best = max(accuracy, key=lambda strength: accuracy[strength])
-    head = _head(_fitted(embeddings, truth, best))
+    scaler, (regression,) = _fitted(embeddings, truth, (best,))
     on_done(total, total)
-    return Training(head=head, strength=best, accuracy=accuracy, unseen=unseen[best])
+    return Training(head=_head(scaler, regression), strength=best, accuracy=accuracy, unseen=unseen[best])
 
 
-def _unseen(embeddings: FloatArray, truth: IntArray, strength: float) -> IntArray:
+def _unseen(embeddings: FloatArray, truth: IntArray, on_done: Callable[[int], None]) -> dict[float, IntArray]:
+    """Return, by strength, the class of each text by a head that had not seen it."""
     import numpy as np
     from sklearn.model_selection import StratifiedKFold
 
-    guess = np.zeros(len(truth), np.int64)
+    guess = {strength: np.zeros(len(truth), np.int64) for strength in _STRENGTHS}
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
-    for seen, hidden in folds.split(embeddings, truth):
-        guess[hidden] = _fitted(embeddings[seen], truth[seen], strength).predict(embeddings[hidden])
+    for done, (seen, hidden) in enumerate(folds.split(embeddings, truth), 1):
+        scaler, regressions = _fitted(embeddings[seen], truth[seen], _STRENGTHS)
+        scaled = scaler.transform(embeddings[hidden])
+        for strength, regression in zip(_STRENGTHS, regressions, strict=True):
+            guess[strength][hidden] = regression.predict(scaled)
+        on_done(done)
     return guess
 
 
-def _fitted(embeddings: FloatArray, truth: IntArray, strength: float) -> Any:
+def _fitted(embeddings: FloatArray, truth: IntArray, strengths: Sequence[float]) -> tuple[Any, list[Any]]:
+    """Return a scaler, and a regression of each strength that takes what the scaler gives."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # Without one scale for all the penalty would fall on the layers with small numbers.
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=_ITERATIONS))
+    scaler = StandardScaler().fit(embeddings)
+    scaled = scaler.transform(embeddings)
     # One BLAS thread: two on two busy cores wait for each other and need 3.4 s for the 0.4 s of one.
     with threadpool_limits(1):
-        return classifier.fit(embeddings, truth)
+        regressions = [
+            LogisticRegression(C=strength, max_iter=_ITERATIONS).fit(scaled, truth) for strength in strengths
+        ]
+    return scaler, regressions
 
 
-def _head(fitted: Any) -> Head:
-    """Return the classifier without its scaler: w·(x - mean)/scale + b is (w/scale)·x + (b - w·mean/scale)."""
+def _head(scaler: Any, regression: Any) -> Head:
+    """Return the two as one: w·(x - mean)/scale + b is (w/scale)·x + (b - w·mean/scale)."""
     import numpy as np
 
-    scaler, regression = fitted[0], fitted[1]
     weights = regression.coef_[0].astype(np.float64) / scaler.scale_
     bias = float(regression.intercept_[0]) - float(weights @ scaler.mean_)
     return Head(
