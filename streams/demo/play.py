@@ -22,11 +22,12 @@ from headrace.streams.demo.errors import DemoCommandError
 from headrace.streams.demo.scene import Scene, tombstone
 from headrace.streams.demo.tally import Tally
 
-__all__ = ["Child", "collect", "command", "following", "import_model", "publish", "running"]
+__all__ = ["Child", "collect", "command", "drain", "ensure_broker", "following", "import_model", "publish", "running"]
 
 MODEL = "reviews"
 READY_S = 60.0
 END_S = 120.0
+QUIET_S = 1.5  # `tail` polls five times a second
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)/readyz")
 
 
@@ -41,6 +42,12 @@ def command(*words: str | Path) -> str:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise DemoCommandError(" ".join(map(str, words)), done.returncode, said[-1] if said else "nothing")
     return done.stdout
+
+
+def ensure_broker(environ: Mapping[str, str]) -> str:
+    """Return a sentence about the Kafka of this demo: the one that HEADRACE_BROKER names, else one started here."""
+    named = environ.get("HEADRACE_BROKER")
+    return f"{named}, as HEADRACE_BROKER says" if named else command("broker", "start").strip()
 
 
 def import_model(folder: Path) -> str:
@@ -137,6 +144,12 @@ def collect(child: Child, tally: Tally, on_line: Callable[[Mapping[str, Any] | N
         if line is not None:
             last = time.monotonic()
             on_line(tally.take(json.loads(line)))
+
+
+def drain(child: Child, tally: Tally) -> None:
+    """Take what still comes once the pipeline has stopped: a record that came twice would be among it."""
+    while (line := child.line(QUIET_S)) is not None:
+        tally.take(json.loads(line))
 
 
 def _await_ready(child: Child) -> None:

@@ -57,6 +57,11 @@ class Tally:
         return len(self._reviews)
 
     @property
+    def expected_dead(self) -> int:
+        """How many dead letters must come."""
+        return self._bad
+
+    @property
     def doubled(self) -> int:
         """How many results came more than once."""
         return sum(1 for count in self.times.values() if count > 1)

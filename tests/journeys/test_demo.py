@@ -1,0 +1,69 @@
+"""The demo, whole: real downloads, a real training, a real Kafka; and its file with a client that knows no Headrace."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.streams.broker import Running
+from tests.support.client import Client, Seen
+from tests.support.worker import Worker
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+
+PROMISES = 6
+
+
+def test_the_demo_keeps_its_promises_and_a_foreign_client_gets_the_same_results(
+    kafka: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_BROKER", kafka.bootstrap)
+    _demo(tmp_path)
+    client = Client(kafka.bootstrap)
+    by_demo = _by_review(client.all("reviews.scored"))
+    reviews = [json.loads(line) for line in (tmp_path / "demo" / "reviews.jsonl").read_text().splitlines()]
+    assert by_demo.keys() == {review["id"] for review in reviews}
+    by_stranger = _published_by_a_stranger(client, tmp_path, reviews)
+    assert by_stranger.keys() == by_demo.keys()
+    for review, value in by_stranger.items():
+        assert _said(value) == _said(by_demo[review]), review
+        assert value["output"]["score"] == pytest.approx(by_demo[review]["output"]["score"], abs=1e-5)
+    again = _demo(tmp_path)  # its records are told from those of the runs before, which lie in the same topics
+    assert "fetching" not in again.stderr
+
+
+def _demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "headrace", "demo"]
+    done = subprocess.run(words, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.count("\nok  ") == PROMISES, done.stdout
+    return done
+
+
+def _published_by_a_stranger(client: Client, folder: Path, reviews: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Publish the reviews again as a plain Kafka client would, and return the results by review."""
+    sent = client.publish(
+        "reviews", *({"key": review["user"].encode(), "value": json.dumps(review).encode()} for review in reviews)
+    )
+    review_at = {position: review["id"] for position, review in zip(sent, reviews, strict=True)}
+    worker = Worker(folder / "demo" / "pipeline.yaml", folder / "run.log").ready()
+    try:
+        results = client.first("reviews.scored", 2 * len(reviews))
+    finally:
+        assert worker.terminate() == 0
+    bodies = [seen.body for seen in results]
+    return {review_at[body["id"]]: body for body in bodies if body["id"] in review_at}
+
+
+def _by_review(results: list[Seen]) -> dict[str, dict[str, Any]]:
+    return {seen.body["id"].partition("|")[2]: seen.body for seen in results}
+
+
+def _said(value: dict[str, Any]) -> tuple[str, str, list[str]]:
+    return value["output"]["label"], value["model"], value["route"]["path"]
