@@ -4,18 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format types bench docs shape clean
+.PHONY: help setup demo test test-fast check format types docs snapshot bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
 
-$(VENV)/.demo: setup.cfg pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Headrace needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: setup.cfg pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/.dev: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 
@@ -35,16 +37,30 @@ types: ## Make the tree that type checkers read: .typing/headrace -> the mapped 
 	@for f in core/api/*; do ln -sfn ../../$$f .typing/headrace/$$(basename $$f); done
 	@for d in core plugins streams; do ln -sfn ../../$$d .typing/headrace/$$d; done
 
-check: $(VENV)/.dev types ## Lint, types, import rules, packaging, dependencies
+check: $(VENV)/.dev types ## Lint, types, import rules, docs, packaging, dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/mypy docs/generator tests/typing
+	PYTHONPATH=.typing $(BIN)/lint-imports --config setup.cfg  # an editable install hides the folders from it
+	$(BIN)/python docs/generator --check
+	$(BIN)/python -m pytest -q tests/packaging/test_packages.py tests/api tests/docs/test_coverage.py
+	KAFKA=localhost:9092 $(BIN)/headrace check $(filter-out examples/reviews.yaml,$(wildcard examples/*.yaml))  # it needs the model of the demo
 	$(BIN)/python -m pip check
 
 format: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## Remove the virtual environment, caches and local state
+docs: $(VENV)/.dev ## Make the generated parts of README and docs anew
+	$(BIN)/python docs/generator
+
+snapshot: $(VENV)/.dev ## Write down the public interface anew, after its change was reviewed
+	$(BIN)/python -m tests.api.snapshot
+
+bench: $(VENV)/.dev ## Measure speed, print the tables, keep them in docs/benchmarks.md
+	$(BIN)/python -m benchmarks --keep
+
+clean: ## Remove the virtual environment, caches and local state; stop the embedded Kafka
+	-@test ! -x $(BIN)/headrace || $(BIN)/headrace broker stop
 	rm -rf $(VENV) .typing .headrace build dist *.egg-info

@@ -1,0 +1,29 @@
+"""Every error code is provoked by a test that says so: `@pytest.mark.provokes("HRnnn")`.
+
+It would prove nothing if the search found no marks, or if a mark named a code that there is not.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from headrace.streams.explain import explanations
+from tests.docs.blocks import ROOT
+
+
+def marked() -> Iterator[str]:
+    """Yield the codes that tests say they provoke."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "provokes":
+                yield from (one.value for one in node.args if isinstance(one, ast.Constant))
+
+
+def test_every_error_code_is_provoked_by_a_test() -> None:
+    assert sorted(set(explanations()) - set(marked())) == []
+
+
+def test_no_test_claims_to_provoke_a_code_that_there_is_not() -> None:
+    assert set(marked())
+    assert sorted(set(marked()) - set(explanations())) == []
