@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from headrace.core.errors import HeadraceError
+from headrace.streams.cli.output import error_lines
 from headrace.version import VERSION
 
 __all__ = ["cli", "main"]
@@ -93,9 +94,9 @@ def main(args: Sequence[str] | None = None) -> None:
     except HeadraceError as error:
         if debug:
             raise
-        click.echo(str(error), err=True)
+        click.echo("\n".join(error_lines(error)), err=True)
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - the last place that can turn a surprise into one line
+    except Exception as error:  # the last place that can turn a surprise into one line
         if debug:
             raise
         fault = " ".join(str(error).split())[:500]

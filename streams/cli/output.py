@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["emit_json", "is_terminal", "json_option", "pipeline_argument", "printable", "say"]
+from headrace.core.errors import HeadraceError, ProblemsError
+
+__all__ = ["emit_json", "error_lines", "is_terminal", "json_option", "pipeline_argument", "printable", "say"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,6 +34,12 @@ def emit_json(facts: Any) -> None:
 def say(line: str) -> None:
     """Print a plain line for people on stderr, so that stdout stays clean for programs."""
     click.echo(line, err=True)
+
+
+def error_lines(error: HeadraceError) -> list[str]:
+    """Return an error as lines for a person: one a problem, and nothing in them acts on the terminal."""
+    problems = error.problems if isinstance(error, ProblemsError) else (error,)
+    return [printable(re.sub(r"\s*\n\s*", " ", str(problem))) for problem in problems]
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,73 @@
+"""Read results and dead letters as facts, whoever wrote them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from headrace.core.record import Message
+from headrace.core.wire.dead import prior_attempts
+from headrace.core.wire.json import decode, encode
+from headrace.core.wire.result import iso_time
+
+__all__ = ["letter_facts", "result_body", "result_line"]
+
+_STREAMS = "__streams.errors."
+_OURS = "headrace."
+
+
+def result_body(message: Message) -> dict[str, Any] | None:
+    """Return the body of a result; None when the message is no JSON object."""
+    try:
+        body = decode(message.value or b"")
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def result_line(message: Message) -> bytes:
+    """Return a result as one line of JSON: its topic, then its body's fields as they stand on the topic."""
+    topic = encode({"topic": message.position.topic})
+    body = message.value or b""
+    if result_body(message) is None:
+        return encode({"topic": message.position.topic, **_data("key", message.key), **_data("value", message.value)})
+    inside = body.removeprefix(b"\xef\xbb\xbf").strip()[1:-1].strip()
+    if b"\n" in inside or b"\r" in inside:
+        inside = encode(decode(body))[1:-1]
+    return topic[:-1] + (b"," + inside if inside else b"") + b"}"
+
+
+def letter_facts(message: Message) -> dict[str, Any]:
+    """Return what a dead letter says: why, where, after how many attempts, and the message itself."""
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers}
+    partition, offset = headers.get(f"{_STREAMS}partition", ""), headers.get(f"{_STREAMS}offset", "")
+    position = message.position
+    return {
+        "topic": position.topic,
+        "partition": position.partition,
+        "offset": position.offset,
+        "time": headers.get(f"{_OURS}time") or iso_time(message.timestamp_ms),
+        "code": headers.get(f"{_OURS}code"),
+        "class": headers.get(f"{_OURS}class"),
+        "error": headers.get(f"{_STREAMS}exception"),
+        "message": headers.get(f"{_STREAMS}message"),
+        "stage": headers.get(f"{_OURS}stage"),
+        "plugin": headers.get(f"{_OURS}plugin"),
+        "output": headers.get(f"{_OURS}output") or None,
+        "attempt": prior_attempts(message.headers),
+        "source": {
+            "topic": headers.get(f"{_STREAMS}topic"),
+            "partition": int(partition) if partition.isdigit() else None,
+            "offset": int(offset) if offset.isdigit() else None,
+        },
+        **_data("key", message.key),
+        **_data("value", message.value),
+    }
+
+
+def _data(name: str, data: bytes | None) -> dict[str, str | None]:
+    """Return bytes as text where they are UTF-8, else as base64 under a name of its own."""
+    try:
+        return {name: None if data is None else data.decode()}
+    except UnicodeDecodeError:
+        return {name: None, f"{name}_base64": b64encode(data or b"").decode()}

@@ -1,0 +1,75 @@
+"""Every error code that is known here, with what its docstring says of it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from headrace.core.errors import (
+    BrokerError,
+    ConfigError,
+    HeadraceError,
+    MachineError,
+    PluginError,
+    RecordError,
+)
+
+__all__ = ["Explanation", "explanations"]
+
+_WHO: tuple[tuple[type[HeadraceError], str], ...] = (
+    (ConfigError, "whoever writes the pipeline file or the command"),
+    (PluginError, "the author of the plugin"),
+    (BrokerError, "whoever runs the Kafka broker"),
+    (MachineError, "whoever looks after the machine"),
+    (RecordError, "the publisher of the record; meanwhile it is a dead letter"),
+)
+
+
+class Explanation(NamedTuple):
+    """An error, for a person who met its code."""
+
+    code: str
+    name: str
+    fact: str
+    body: str
+    who: str
+
+
+def explanations() -> dict[str, Explanation]:
+    """Return every error that has a code, by code: those of Headrace and those of the installed plugins."""
+    for module in _error_modules():
+        importlib.import_module(module)
+    with suppress(HeadraceError):
+        from headrace.core.catalog import installed_catalog
+
+        installed_catalog()  # a stranger's plugin brings its own errors
+    leaves = sorted(_leaves(HeadraceError), key=lambda leaf: (leaf.code, leaf.__module__, leaf.__qualname__))
+    return {leaf.code: _explain(leaf) for leaf in leaves}
+
+
+def _error_modules() -> Iterator[str]:
+    import headrace.core
+    import headrace.plugins
+    import headrace.streams
+
+    for package in (headrace.core, headrace.plugins, headrace.streams):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.rpartition(".")[2] == "errors":
+                yield module.name
+
+
+def _leaves(branch: type[HeadraceError]) -> Iterator[type[HeadraceError]]:
+    for leaf in branch.__subclasses__():
+        yield from _leaves(leaf)
+        if leaf.code:
+            yield leaf
+
+
+def _explain(leaf: type[HeadraceError]) -> Explanation:
+    fact, _, body = (inspect.getdoc(leaf) or "").partition("\n")
+    who = next((who for branch, who in _WHO if issubclass(leaf, branch)), "whoever can reproduce it; please report it")
+    return Explanation(leaf.code, leaf.__name__, fact, body.strip(), who)
