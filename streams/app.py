@@ -20,8 +20,14 @@ def make_app(parts: StageParts) -> Any:
     """
     import faust
 
+    class App(faust.App):  # type: ignore[misc]  # faust has no types
+        logger = logging.getLogger("mode.app")  # mode's own start and stop lines; ours say more
+
+        async def on_first_start(self) -> None:
+            """Make no folder for tables: there are none, and the current folder need not be writable."""
+
     plan = parts.plan
-    app = faust.App(
+    app = App(
         plan.app_id,
         broker=_urls(parts.bootstrap),
         store="memory://",

@@ -43,11 +43,6 @@ class Committer:
         """Whether there is something to commit and the last commit is long enough ago."""
         return bool(self._done) and self._clock() - self._last >= self._every_s
 
-    @property
-    def wait_s(self) -> float | None:
-        """Seconds until a commit is due; None when there is nothing to commit."""
-        return max(0.0, self._last + self._every_s - self._clock()) if self._done else None
-
     async def commit(self) -> None:
         """Commit what is done, of the partitions that are still assigned."""
         taken, self._done = self._done, {}

@@ -10,6 +10,7 @@ __all__ = [
     "BrokerUnreachableError",
     "DuplicateWorkerError",
     "FolderError",
+    "NotDrainedError",
     "OffsetGapError",
     "PartitionsError",
     "TopicLimitError",
@@ -97,6 +98,18 @@ class DuplicateWorkerError(BrokerError):
     """
 
     code = "HR216"
+
+
+class NotDrainedError(MachineError):
+    """The worker stopped before its batches in flight had ended.
+
+    After SIGTERM or Ctrl-C a worker lets every batch in flight end, for at most 25 seconds; a second signal makes it
+    stop at once. A step that does not return, or a broker that is away, can take longer than that. Nothing is lost:
+    what was not committed is read again by whoever comes next, and some results may come twice, with the same ce_id.
+    Mend: look for the slow step or the broker's fault in the log.
+    """
+
+    code = "HR411"
 
 
 class FolderError(MachineError):

@@ -26,6 +26,7 @@ def set_up_logs(form: LogFormat, level: str, **facts: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(facts) if form == "json" else _TextFormatter(facts))
     handler.addFilter(RepeatFilter())
+    logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -41,10 +41,10 @@ class Meter:
             registry=at,
         )
         self._lag = Gauge(
-            "headrace_lag_records", "Records not yet read, by partition", ["pipeline", "partition"], registry=at
+            "headrace_lag_records", "Records not yet committed, by partition", ["pipeline", "partition"], registry=at
         )
         self._in_flight = Gauge(
-            "headrace_in_flight_records", "Records read and not yet committed", ["pipeline"], registry=at
+            "headrace_in_flight_records", "Records read and not yet acknowledged", ["pipeline"], registry=at
         )
         self._gaps = Counter("headrace_gaps", "Times that expired records were passed over", ["pipeline"], registry=at)
         self._pipeline = pipeline
@@ -69,12 +69,14 @@ class Meter:
                 observe(body["timings"]["total"] / 1000)
 
     def in_flight(self, count: int) -> None:
-        """Note how many records are read and not yet committed."""
+        """Note how many records are read whose results are not all acknowledged."""
         self._in_flight.labels(self._pipeline).set(count)
 
-    def lag(self, partition: int, count: int) -> None:
-        """Note how many records of a partition are not yet read."""
-        self._lag.labels(self._pipeline, str(partition)).set(count)
+    def lag(self, counts: Mapping[int, int]) -> None:
+        """Note how many records of each partition that is ours are not yet committed; others are forgotten."""
+        self._lag.clear()
+        for partition, count in counts.items():
+            self._lag.labels(self._pipeline, str(partition)).set(count)
 
     def gap(self) -> None:
         """Count a gap that `on_gap: continue` passed over."""

@@ -20,7 +20,8 @@ from headrace.core.plan.plan import Plan
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
-from headrace.streams.errors import UnexpectedError
+from headrace.streams.errors import DuplicateWorkerError, UnexpectedError
+from headrace.streams.fence import Fence
 from headrace.streams.health import Health
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
@@ -40,7 +41,7 @@ SESSION_TIMEOUT_MS = 6_000  # a killed worker's partitions move on after this; t
 HEARTBEAT_MS = 1_000
 MAX_POLL_INTERVAL_MS = 300_000
 BEAT_EVERY_S = 3.0
-BEAT_PATIENCE_S = 10.0
+BEAT_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._consumer = self._new_consumer()
         await asyncio.gather(self._producer.start(), self._dead_producer.start())
         self._loop = self._new_loop()
-        self._consumer.subscribe([plan.input.topic], listener=_Listener(self._loop))
+        self._consumer.subscribe([plan.input.topic], listener=_Listener(self._loop, self._refuse_rival()))
         await self._consumer.start()
         self._run = asyncio.create_task(self._guard())
         self._beat = asyncio.create_task(self._heartbeats())
@@ -99,6 +100,20 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             fault = f"the record loop ended by {type(error).__name__}: {error}"
             self.parts.fail(UnexpectedError(fault, mend="report it with the log"))
 
+    def _refuse_rival(self) -> Callable[[], None]:
+        worker = self.parts.worker
+        if not worker:
+            return lambda: None  # members without a name cannot push each other out
+        fence = Fence(worker)
+
+        def look() -> None:
+            try:
+                fence.joined(self._consumer._coordinator.member_id)  # aiokafka tells it nowhere else
+            except DuplicateWorkerError as error:
+                self.parts.fail(error)
+
+        return look
+
     async def _heartbeats(self) -> None:
         """Write a sign of life every few seconds: it is also how this worker knows that the broker answers."""
         plan = self.parts.plan
@@ -115,10 +130,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             await asyncio.sleep(BEAT_EVERY_S)
 
     def _note_lag(self) -> None:
-        for tp in self._consumer.assignment():
-            end, done = self._consumer.highwater(tp), self._done.get(tp)
-            if end is not None and done is not None:
-                self.parts.meter.lag(tp.partition, max(0, end - done))
+        ends = {tp: self._consumer.highwater(tp) for tp in self._consumer.assignment() if tp in self._done}
+        self.parts.meter.lag(
+            {tp.partition: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
+        )
 
     def _new_loop(self) -> RecordLoop:
         plan, parts = self.parts.plan, self.parts
@@ -188,8 +203,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Tells the loop when partitions come and go."""
 
-    def __init__(self, loop: RecordLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: RecordLoop, on_joined: Callable[[], None]) -> None:
+        self._loop, self._on_joined = loop, on_joined
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Called before the group is joined anew; the partitions are ours until this returns."""
@@ -199,4 +214,5 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     def on_partitions_assigned(self, assigned: Any) -> None:
         """Called when the group has agreed."""
         self._loop.assigned()
+        self._on_joined()
         log.info("partitions assigned: %s", sorted(tp.partition for tp in assigned))

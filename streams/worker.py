@@ -13,7 +13,7 @@ from typing import Any
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.streams.bisect import Retries
-from headrace.streams.errors import UnexpectedError
+from headrace.streams.errors import NotDrainedError, UnexpectedError
 from headrace.streams.health import Health
 from headrace.streams.meter import Meter
 from headrace.streams.pipe import Pipe, open_pipe
@@ -24,6 +24,9 @@ from headrace.streams.web import serve
 __all__ = ["WorkerSettings", "run_worker", "usable_cores"]
 
 log = logging.getLogger(__name__)
+
+START_S = 5.0  # connecting and joining take one or two, if the broker is there
+DRAIN_S = 25.0  # a batch takes at most half of a rebalance's 30 s; Kubernetes kills after 30 s
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
     """Run until SIGTERM or SIGINT, then drain: every batch in flight ends and is committed.
 
     Raises:
-        HeadraceError: what stops a worker at start or later, in one clear sentence.
+        NotDrainedError: HR411, batches in flight did not end; neither will the tasks of this event loop, so the
+            process must not wait for them.
+        HeadraceError: anything else that stops a worker at start or later, in one clear sentence.
     """
     from headrace.streams.app import make_app
 
@@ -64,19 +69,21 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         topics, pipe = await _both(plan, settings, meter)
         log.info("%s", _sentence(plan, topics[plan.input.topic].partitions))
         parts = StageParts(plan, pipe, settings.bootstrap, topics, health, meter, settings.name, _fail_into(ending))
-        _on_signals(ending)
+        hurry = _on_signals(ending)
         app = make_app(parts)
         try:
             await _until(app, ending)
         finally:
             health.stopping()
-            await app.stop()
+            await _drain(app, hurry)
             pipe.close()
     log.info("stopped: every batch in flight was delivered and committed")
 
 
 async def _both(plan: Plan, settings: WorkerSettings, meter: Meter) -> tuple[Mapping[str, TopicFacts], Pipe]:
-    retries = Retries(limit=plan.delivery.retries, budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2)
+    # Each step may use its share, so that a batch on which all of them fail still ends before a rebalance does.
+    steps = len((*plan.preprocess, *plan.models, *plan.postprocess, *plan.outputs)) + 1
+    retries = Retries(limit=plan.delivery.retries, budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2 / steps)
 
     def open_steps() -> Pipe:
         return open_pipe(plan, threads=usable_cores(), retries=retries, meter=meter)
@@ -104,6 +111,8 @@ async def _until(app: Any, ending: asyncio.Future[None]) -> None:
     """Start the app and wait for a signal, a failure of the stage, or a crash of Faust's own services."""
     starting = asyncio.create_task(app.start())
     await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # told to end already; but what has started half-way cannot be stopped cleanly
+        await asyncio.wait({starting}, timeout=START_S)
     if starting.done():
         starting.result()
     crashed = asyncio.create_task(_crash_of(app))
@@ -129,11 +138,35 @@ def _fail_into(ending: asyncio.Future[None]) -> Callable[[HeadraceError], None]:
     return fail
 
 
-def _on_signals(ending: asyncio.Future[None]) -> None:
+async def _drain(app: Any, hurry: asyncio.Event) -> None:
+    """Stop the app: its batches in flight end first, if they do.
+
+    Raises:
+        NotDrainedError: HR411, they do not, or nobody wants to wait for them.
+    """
+    stopping, impatience = asyncio.create_task(app.stop()), asyncio.create_task(hurry.wait())
+    await asyncio.wait({stopping, impatience}, timeout=DRAIN_S, return_when=asyncio.FIRST_COMPLETED)
+    impatience.cancel()
+    if stopping.done():
+        stopping.result()
+        return
+    why = "it was told to hurry" if hurry.is_set() else f"they did not end within {DRAIN_S:g} s"
+    raise NotDrainedError(
+        f"stopped before the batches in flight had ended: {why}", mend="nothing is lost, they will be read again"
+    )
+
+
+def _on_signals(ending: asyncio.Future[None]) -> asyncio.Event:
+    """Let SIGTERM and Ctrl-C end the worker; return the event of a second one, which makes it hurry."""
+    hurry = asyncio.Event()
+
     def end() -> None:
-        if not ending.done():
+        if ending.done():
+            hurry.set()
+        else:
             log.info("stopping: the batches in flight end first")
             ending.set_result(None)
 
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, end)
+    return hurry

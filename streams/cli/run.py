@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from headrace.core.errors import HeadraceError
 from headrace.streams.cli.output import pipeline_argument, say
+
+if TYPE_CHECKING:
+    from headrace.core.plan.plan import Plan
+    from headrace.streams.worker import WorkerSettings
 
 __all__ = ["run"]
 
@@ -33,8 +42,6 @@ __all__ = ["run"]
 )
 def run(file: Path, worker: str | None, web_port: int | None, form: str, log_level: str) -> None:
     """Run the pipeline of FILE until Ctrl-C or SIGTERM; batches in flight end first."""
-    import asyncio
-
     from headrace.core.plan.compile import compile_file
     from headrace.streams.broker import bootstrap
     from headrace.streams.home import home
@@ -44,7 +51,38 @@ def run(file: Path, worker: str | None, web_port: int | None, form: str, log_lev
     plan = compile_file(file, registry=default_location())
     address = bootstrap(plan.bootstrap, start_embedded=True, home=home(), progress=say)
 
-    from headrace.streams.worker import WorkerSettings, run_worker
+    from headrace.streams.worker import WorkerSettings
 
     set_up_logs("json" if form == "json" else "text", log_level, pipeline=plan.pipeline, stage="main")
-    asyncio.run(run_worker(plan, WorkerSettings(bootstrap=address, name=worker, web_port=web_port)))
+    _work(plan, WorkerSettings(bootstrap=address, name=worker, web_port=web_port), in_json=form == "json")
+
+
+def _work(plan: Plan, settings: WorkerSettings, *, in_json: bool) -> None:
+    import asyncio
+
+    from headrace.streams.errors import NotDrainedError
+    from headrace.streams.worker import run_worker
+
+    runner = asyncio.Runner()
+    try:
+        runner.run(run_worker(plan, settings))
+    except NotDrainedError as error:
+        before = error.__context__  # what made it stop, if that was no signal
+        for one in (before, error) if isinstance(before, HeadraceError) else (error,):
+            _tell(one, in_json=in_json)
+        os._exit(1)  # what did not end in time holds threads and tasks, for which a polite exit would wait
+    except HeadraceError as error:
+        if not in_json:
+            raise
+        _tell(error, in_json=True)
+        sys.exit(1)
+    finally:
+        runner.close()
+
+
+def _tell(error: HeadraceError, *, in_json: bool) -> None:
+    """Say an error as the last line of the log, in the form of the others."""
+    if in_json:
+        logging.getLogger("headrace").error("%s", error, extra={"code": error.code})
+    else:
+        say(str(error))

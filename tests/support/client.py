@@ -58,10 +58,10 @@ class Client:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     def producer(self, **settings: Any) -> Producer:
-        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, **settings})
+        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "log_level": 0, **settings})
 
     def make_topic(self, name: str, partitions: int = 1, **config: str) -> None:
         named = {key.replace("_", "."): value for key, value in config.items()}
@@ -158,6 +158,7 @@ class Client:
             "group.id": group,
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 20,
+            "log_level": 0,
             "fetch.message.max.bytes": 10_000_000,
         }
         consumer = Consumer(settings)
