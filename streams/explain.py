@@ -70,6 +70,6 @@ def _leaves(branch: type[HeadraceError]) -> Iterator[type[HeadraceError]]:
 
 
 def _explain(leaf: type[HeadraceError]) -> Explanation:
-    fact, _, body = (inspect.getdoc(leaf) or "").partition("\n")
+    fact, _, body = inspect.cleandoc(leaf.__doc__ or "").partition("\n")
     who = next((who for branch, who in _WHO if issubclass(leaf, branch)), "whoever can reproduce it; please report it")
     return Explanation(leaf.code, leaf.__name__, fact, body.strip(), who)

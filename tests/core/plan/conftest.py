@@ -10,11 +10,12 @@ import pytest
 from pydantic import Field
 
 from headrace.core.catalog import Catalog
-from headrace.core.errors import ConfigError, HeadraceError, ProblemsError
+from headrace.core.errors import HeadraceError, ProblemsError
 from headrace.core.options import Options, SinkOptions
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.core.record import Batch, Content, Message, Outgoing, Output, Record
+from headrace.core.registry.errors import UnknownModelError
 from headrace.core.routing.decision import Candidate, Decision
 from headrace.core.step import ModelFacts, Result, StepContext
 
@@ -58,10 +59,6 @@ class StoredOptions(Options):
     hash: str = "0"
 
 
-class ModelLostError(ConfigError):
-    code = "HR000"
-
-
 class Stored:
     """A model whose files may be missing."""
 
@@ -73,7 +70,7 @@ class Stored:
 
     def facts(self, context: StepContext) -> ModelFacts:
         if self.options.model == "lost":
-            raise ModelLostError(f"no model 'lost' in {context.registry}", mend="import it")
+            raise UnknownModelError(f"no model 'lost' in {context.registry}", mend="import it")
         return ModelFacts(version=f"{self.options.model}@1", hash=self.options.hash)
 
 

@@ -221,7 +221,7 @@ models:\n  ->  preprocess: [{normalise: 5}]\nmodels:\n
 text: body  ->  text: body, format: text
     3:25 HR116 the whole message is text, so there is no path into it; remove
 lexicon  ->  {stored: {model: lost}}
-    5:11 HR000 no model 'lost' in /models; import it
+    5:11 HR302 no model 'lost' in /models; import it
 lexicon  ->  explosive
     5:10 HR604 model 'explosive' could not be made: RuntimeError: no room
 models:\n  ->  postprocess: [explosive]\nmodels:\n
