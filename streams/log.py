@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["LogFormat", "RepeatFilter", "set_up_logs"]
@@ -18,6 +19,8 @@ LogFormat = Literal["text", "json"]
 
 _NOISY = {"aiokafka": logging.WARNING, "faust": logging.WARNING, "mode": logging.WARNING, "kafka": logging.WARNING}
 _HOLD_S = 10.0
+_LONGEST_HOLD_S = 600.0
+_REMEMBERED = 1_000  # kinds of lines; a library that puts numbers into its templates makes ever new ones
 _KNOWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -34,28 +37,50 @@ def set_up_logs(form: LogFormat, level: str, **facts: str) -> None:
         logging.getLogger(name).setLevel(max(least, root.level))
 
 
+@dataclass
+class _Line:
+    """A kind of line: when it last passed and was last seen, how long it is held back, how often it was."""
+
+    passed: float
+    seen: float
+    hold_s: float
+    held: int = 0
+
+
 class RepeatFilter(logging.Filter):
-    """Lets a line through once in a while; the next one that passes says how many were held back."""
+    """Lets a line through once in a while; the next one that passes says how many were held back.
+
+    The while doubles as long as the line keeps coming, so that a broker away for a night fills no disk.
+    """
 
     def __init__(self, hold_s: float = _HOLD_S, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._hold_s, self._clock = hold_s, clock
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        self._lines: dict[tuple[str, str], _Line] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line passes; by its template, since an outage changes only the numbers in it."""
         if record.levelno < logging.WARNING:
             return True
-        key, now = (record.name, str(record.msg)[:80]), self._clock()
-        last, held = self._seen.get(key, (-float("inf"), 0))
-        if now - last < self._hold_s:
-            self._seen[key] = (last, held + 1)
+        now = self._clock()
+        key = (record.name, str(record.msg)[:80])
+        line = self._lines.get(key)
+        if line is None or now - line.seen > line.hold_s:  # new, or over and back again
+            self._remember(key, now)
+            return True
+        line.seen = now
+        if now - line.passed < line.hold_s:
+            line.held += 1
             return False
-        if held:
-            record.msg = f"{record.getMessage()} ({held} more like this in {now - last:.0f} s)"
-            record.args = ()
-        self._seen[key] = (now, 0)
+        record.msg = f"{record.getMessage()} ({line.held} more like this in {now - line.passed:.0f} s)"
+        record.args = ()
+        line.passed, line.held, line.hold_s = now, 0, min(_LONGEST_HOLD_S, line.hold_s * 2)
         return True
+
+    def _remember(self, key: tuple[str, str], now: float) -> None:
+        if len(self._lines) >= _REMEMBERED:
+            self._lines.clear()
+        self._lines[key] = _Line(now, now, self._hold_s)
 
 
 class _TextFormatter(logging.Formatter):

@@ -125,7 +125,8 @@ def _name_failure(step: StepPlan, action: Callable[[], None]) -> None:
         error.place = error.place or step.place
         raise
     except Exception as error:
-        fault = f"{step.spec.kind} {step.name!r} could not load: {type(error).__name__}: {error}"
+        said = " ".join(str(error).split())
+        fault = f"{step.spec.kind} {step.name!r} could not load: {type(error).__name__}: {said}"
         raise StepOpenError(fault, mend="correct its options, or update its plugin", place=step.place) from error
 
 

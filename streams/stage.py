@@ -192,6 +192,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            # New partitions, and a topic made anew, are seen within this time; 5 minutes by default.
+            metadata_max_age_ms=10_000,
             fetch_max_wait_ms=20,
             fetch_min_bytes=1,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from headrace.streams.errors import (
 
 __all__ = ["TopicFacts", "admin", "describe", "ensure_topics"]
 
+ANSWER_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
 DEFAULT_PARTITIONS = 8
 DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's default for max.message.bytes, used when the broker does not tell."""
@@ -50,8 +53,9 @@ async def admin(bootstrap: str) -> AsyncIterator[Any]:
     client = None
     try:
         client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
-        await client.start()
-    except (KafkaError, OSError, ValueError) as error:
+        with _silence():
+            await asyncio.wait_for(client.start(), ANSWER_S)
+    except (KafkaError, OSError, ValueError, OverflowError) as error:
         if client is not None:
             await client.close()
         raise BrokerUnreachableError(
@@ -64,6 +68,18 @@ async def admin(bootstrap: str) -> AsyncIterator[Any]:
         await client.close()
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let aiokafka not say what our own error says better."""
+    logger = logging.getLogger("aiokafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
     """Make the plan's missing topics and return all of them as the broker has them.
 
@@ -74,21 +90,35 @@ async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
         TopicRefusedError: HR213, the broker refuses.
         TopicLimitError: HR214, a topic takes too little.
     """
+    from aiokafka.errors import KafkaError
+
     async with admin(bootstrap) as client:
-        there = await describe(client, [topic.name for topic in plan.topics])
-        _refuse_partitions(plan, there)
-        missing = [topic for topic in plan.topics if topic.name not in there]
-        if missing:
-            await _make(client, plan, missing, there)
-            there = await describe(client, [topic.name for topic in plan.topics], wait=True)
+        try:
+            there = await _ensured(client, plan)
+        except KafkaError as error:
+            raise TopicRefusedError(
+                f"the broker does not tell or make topics: {error}", mend="ask whoever runs the cluster"
+            ) from None
     _refuse_limits(plan, there)
+    return there
+
+
+async def _ensured(client: Any, plan: Plan) -> Mapping[str, TopicFacts]:
+    names = [topic.name for topic in plan.topics]
+    there = await describe(client, names)
+    _refuse_partitions(plan, there)
+    missing = [topic for topic in plan.topics if topic.name not in there]
+    _refuse_missing(plan, missing)
+    # The input first: the limits of the others follow from the one that the broker gives it.
+    for topics in ([topic for topic in missing if topic.role == "input"], [it for it in missing if it.role != "input"]):
+        if topics:
+            await _make(client, plan, topics, there)
+            there = await describe(client, [*there, *(topic.name for topic in topics)], wait=True)
     return there
 
 
 async def describe(client: Any, names: list[str], *, wait: bool = False) -> dict[str, TopicFacts]:
     """Return those of the topics that exist; with `wait`, all of them, once the broker's metadata has them."""
-    import asyncio
-
     for _ in range(100):
         # All topics are asked for, not these: aiokafka lets the broker make what it is asked about and does not have.
         there = await client.describe_topics(None)
@@ -133,12 +163,15 @@ def _refuse_partitions(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
             )
 
 
-async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mapping[str, TopicFacts]) -> None:
-    if not plan.topic_rules.create:
+def _refuse_missing(plan: Plan, missing: list[TopicPlan]) -> None:
+    if missing and not plan.topic_rules.create:
         names = ", ".join(repr(topic.name) for topic in missing)
         raise TopicMissingError(
             f"no topic {names}", mend="create it, or set topics: {create: true}", place=missing[0].place
         )
+
+
+async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mapping[str, TopicFacts]) -> None:
     source = there.get(plan.input.topic)
     width = source.partitions if source else plan.topic_rules.partitions or DEFAULT_PARTITIONS
     limit = source.max_message_bytes if source else DEFAULT_LIMIT_BYTES

@@ -13,9 +13,12 @@ from typing import Any
 from headrace.core.record import Headers, Record
 from headrace.core.wire.trace import is_traceparent, new_traceparent
 
-__all__ = ["RESULT_TYPE", "attributes", "result_headers", "result_id"]
+__all__ = ["REASON_PREFIXES", "RESULT_TYPE", "attributes", "result_headers", "result_id"]
 
 RESULT_TYPE = "headrace.result.v1"
+REASON_PREFIXES = ("__streams.errors.", "headrace.")
+"""What the names of a dead letter's reasons begin with."""
+
 PREFIX = "ce_"
 # Attributes of the event that came in; the result is an event of its own and has these for itself.
 _OWN = frozenset(
@@ -63,7 +66,12 @@ def result_headers(record: Record, body: Mapping[str, Any], *, output: str) -> H
     )
     if not record.headers:
         return (*own, ("traceparent", new_traceparent(record.id)))
-    return (*own, *_trace(record), *((name, value) for name, value in record.headers if name not in _REPLACED))
+    return (*own, *_trace(record), *((name, value) for name, value in record.headers if _travels(name)))
+
+
+def _travels(name: str) -> bool:
+    """Whether a header goes on to the result; why a redriven dead letter once failed does not."""
+    return name not in _REPLACED and not name.startswith(REASON_PREFIXES)
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ import msgspec
 
 from headrace.core.errors import BrokerError, ConfigError, HeadraceError, MachineError, PluginError, RecordError
 from headrace.core.record import Headers, Message, Outgoing
+from headrace.core.wire.cloudevents import REASON_PREFIXES
 from headrace.core.wire.result import iso_time
 
 __all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts", "stub"]
@@ -19,7 +20,6 @@ HEADROOM_BYTES = 64 * 1024
 _MAX_MESSAGE_BYTES = 4 * 1024
 _MAX_TRACE_BYTES = 24 * 1024
 _MAX_STUB_KEY_BYTES = 16 * 1024
-_OURS = ("__streams.errors.", "headrace.")
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ def prior_attempts(headers: Headers) -> int:
 
 def dead_letter(message: Message, failure: Failure, *, topic: str, pipeline: str, plan: str, now_ms: float) -> Outgoing:
     """Return the dead letter of a message: key, value, headers and timestamp as they were, plus the reasons."""
-    kept = tuple((name, value) for name, value in message.headers if not name.startswith(_OURS))
+    kept = tuple((name, value) for name, value in message.headers if not name.startswith(REASON_PREFIXES))
     reasons = {
         "__streams.errors.exception": failure.error,
         "__streams.errors.message": _cut(failure.message, _MAX_MESSAGE_BYTES),
@@ -95,7 +95,7 @@ def stub(letter: Outgoing, refusal: str) -> Outgoing:
     It happens to a message that came compressed better than we can compress it, or with a timestamp that only the
     input's topic allows. A record that can end nowhere would stop the pipeline for ever.
     """
-    reasons = tuple((name, value) for name, value in letter.headers if name.startswith(_OURS))
+    reasons = tuple((name, value) for name, value in letter.headers if name.startswith(REASON_PREFIXES))
     key = letter.key if letter.key is not None and len(letter.key) <= _MAX_STUB_KEY_BYTES else None
     headers = (*reasons, ("headrace.original_missing", refusal.encode()))
     return Outgoing(topic=letter.topic, key=key, value=None, headers=headers)

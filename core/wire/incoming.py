@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from headrace.core.record import Content, Message, Record
@@ -22,6 +23,8 @@ from headrace.core.wire.json import replace_surrogates
 from headrace.core.wire.path import MISSING, follow
 
 __all__ = ["Intake", "refuse_unreadable", "size_bytes", "to_record"]
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -128,14 +131,21 @@ def _unit(value: Any, path: tuple[str, ...]) -> str | None:
 def _deadline_ms(message: Message, known: Mapping[str, str], intake: Intake) -> int | None:
     expiry = known.get("expirytime")
     if expiry is None:
-        return None if intake.deadline_ms is None else message.timestamp_ms + intake.deadline_ms
+        has_no_deadline = intake.deadline_ms is None or message.timestamp_ms < 0
+        return None if has_no_deadline else message.timestamp_ms + (intake.deadline_ms or 0)
+    moment = _moment(expiry)
+    if moment is None:
+        raise ExpiryTimeError("ce_expirytime is not an RFC 3339 time", mend="publish one like 2026-11-23T20:00:00Z")
+    return int(moment.timestamp() * 1000)
+
+
+def _moment(text: str) -> datetime | None:
+    if not _RFC_3339.fullmatch(text):  # Python takes more: weeks, dates alone, times without a place
+        return None
     try:
-        moment = datetime.fromisoformat(expiry)
+        return datetime.fromisoformat(text.upper())
     except ValueError:
-        raise ExpiryTimeError(
-            "ce_expirytime is not an RFC 3339 time", mend="publish one like 2026-11-23T20:00:00Z"
-        ) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return None
 
 
 def _kind(value: Any) -> str:

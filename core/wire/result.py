@@ -158,10 +158,12 @@ def _route(record: Record) -> dict[str, Any] | None:
 
 
 def _timings(record: Record, spent: Spent) -> dict[str, float]:
+    # Kafka says -1 when a producer gave no time; then nobody knows how long the record has waited.
+    arrived_ms = record.timestamp_ms if record.timestamp_ms >= 0 else spent.begun_ms
     return {
-        "queue": round(max(0.0, spent.begun_ms - record.timestamp_ms), 3),
+        "queue": round(max(0.0, spent.begun_ms - arrived_ms), 3),
         "preprocess": round(spent.preprocess_ms, 3),
         "inference": round(record.inference_ms, 3),
         "postprocess": round(spent.postprocess_ms, 3),
-        "total": round(max(0.0, spent.ended_ms - record.timestamp_ms), 3),
+        "total": round(max(0.0, spent.ended_ms - arrived_ms), 3),
     }
