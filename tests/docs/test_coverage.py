@@ -20,8 +20,9 @@ from headrace.core.plan.compile import compile_file
 from headrace.core.record import Message, Position, Record
 from headrace.core.wire.cloudevents import result_headers
 from headrace.core.wire.dead import Failure, dead_letter
+from headrace.streams.cli.main import COMMANDS
 from headrace.streams.explain import explanations
-from tests.docs.blocks import PAGES, ROOT
+from tests.docs.blocks import PAGES, ROOT, read_blocks
 from tests.docs.playground import SKELETON
 
 CODE_FOLDERS = [ROOT / name for name in ("core", "plugins", "streams", "docker")]
@@ -95,6 +96,13 @@ def test_every_error_code_is_in_the_list() -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_code_that_a_page_names_exists(path: Path) -> None:
     assert set(CODE.findall(path.read_text(encoding="utf-8"))) <= set(explanations())
+
+
+def test_every_command_is_shown_in_a_block_that_runs() -> None:
+    blocks = [block for path in PAGES for block in read_blocks(path) if block.language == "console"]
+    shown = {name for block in blocks for name in re.findall(r"\bheadrace ([a-z]+)", block.text)}
+    # The demo downloads 107 MB; tests/streams/demo plays it.
+    assert set(COMMANDS) - shown == {"demo"}
 
 
 def test_the_headers_of_a_dead_letter_are_those_of_the_contract() -> None:

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 MAKE = """\
 #!/bin/sh
 echo "made $1"
-test "$1" = test && printf '%s\\n' '== test session starts ==' .F '== FAILURES ==' why '== short test summary info ==' \\
-    'FAILED a' 'LAST'
+test "$1" = test && printf '%s\\n' '== test session starts ==' .F '== FAILURES ==' why \\
+    '== short test summary info ==' 'FAILED a' 'LAST'
 case " $FAIL " in *" $1 "*) echo "make: *** [$1] Error 1" >&2; exit 2;; esac
 """
 LAST = "== 1 failed, 1 passed in 0.1s =="
