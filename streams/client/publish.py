@@ -12,7 +12,7 @@ from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.streams.client.parcel import Parcel
 from headrace.streams.client.publisher import Publisher, publishing
-from headrace.streams.errors import TopicMissingError
+from headrace.streams.errors import BrokerUnreachableError, TopicMissingError
 from headrace.streams.topics import admin, describe, ensure_topics
 
 __all__ = ["Job", "Report", "publish"]
@@ -114,7 +114,9 @@ async def _paced(source: Iterator[list[Parcel]], stop: asyncio.Event, rate: floa
 
 
 async def _drain(publisher: Publisher, report: Report) -> None:
-    """Wait for what is on its way; who said stop does not want to wait long."""
+    """Wait for what is on its way; who said stop does not want to wait long, and a silent broker was waited for."""
+    if isinstance(report.failure, BrokerUnreachableError):
+        return
     try:
         await asyncio.wait_for(publisher.drain(), _STOP_S if report.interrupted else None)
     except TimeoutError:

@@ -106,8 +106,8 @@ class Publisher:
 
     def _stalled(self) -> BrokerUnreachableError:
         return BrokerUnreachableError(
-            f"the broker at {self._bootstrap} has acknowledged nothing for {_STALL_S:g} s: {self.acknowledged:,} "
-            f"messages are there, of {len(self._pending):,} more nobody knows",
+            f"the broker at {self._bootstrap} has acknowledged nothing for {_STALL_S:g} s; messages that are there: "
+            f"{self.acknowledged:,}, that may or may not be there: {len(self._pending):,}",
             mend="start the broker, then publish the rest",
         )
 

@@ -38,7 +38,7 @@ def from_csv(lines: Lines, wish: Wish) -> Iterator[Parcel | None]:
         elif columns is None:
             columns = _Columns([name.removeprefix("\ufeff") for name in row], wish, number)
         elif len(row) != len(columns.names):
-            raise wish.refusal(number, f"has {len(row)} fields, the header {len(columns.names)}")
+            raise wish.refusal(number, f"has {len(row)} of the header's {len(columns.names)} fields")
         else:
             yield columns.parcel(row)
 
