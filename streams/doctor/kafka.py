@@ -11,7 +11,7 @@ from headrace.core.errors import HeadraceError
 from headrace.streams.doctor.finding import Finding, of_error
 from headrace.streams.errors import BrokerUnreachableError
 
-__all__ = ["Cluster", "find_broker", "look_at_java", "look_at_kafka"]
+__all__ = ["Cluster", "find_broker", "look_at_java", "look_at_kafka", "release_finding"]
 
 _FETCH = 1  # https://kafka.apache.org/protocol#protocol_api_keys
 _OLDEST_IN_4 = 4  # Kafka 4.0 takes no Fetch older than version 4 (KIP-896)
@@ -65,7 +65,7 @@ def look_at_kafka(address: str, file_setting: str | None) -> Iterator[Finding]:
         return
     nodes = f"{len(cluster.nodes)} node{'' if len(cluster.nodes) == 1 else 's'} ({', '.join(cluster.nodes)})"
     yield Finding("broker", "ok", f"{address} answers, {origin}: {nodes}")
-    yield _release(cluster)
+    yield release_finding(cluster)
 
 
 def _origin(file_setting: str | None) -> str:
@@ -74,8 +74,8 @@ def _origin(file_setting: str | None) -> str:
     return "named by HEADRACE_BROKER" if os.environ.get("HEADRACE_BROKER", "").strip() else "the embedded one"
 
 
-def _release(cluster: Cluster) -> Finding:
-    """A broker does not tell its version, but which requests it takes, and those tell the release."""
+def release_finding(cluster: Cluster) -> Finding:
+    """Return the release: a broker does not tell it, but which requests it takes, and those differ."""
     spoken = f"Fetch {cluster.oldest_fetch} to {cluster.newest_fetch}"
     if cluster.oldest_fetch >= _OLDEST_IN_4:
         return Finding("kafka", "ok", f"4.0 or newer ({spoken})")

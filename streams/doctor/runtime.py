@@ -6,24 +6,28 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headrace.streams.doctor.finding import Finding
 
-__all__ = ["look_at_runtime"]
+__all__ = ["cuda_finding", "look_at_runtime"]
 
 _TRIAL_S = 120
+_TRIAL = ("-m", "headrace.streams.doctor.trial")
 _LOADING = re.compile(r"Failed to load (?:shared )?library \S+ with error: (.+)")
-_NEEDS = re.compile(r"Require (cuDNN [\d.*]+ and CUDA [\d.*]+)")
+_NEEDS = re.compile(r"Require (cuDNN \S+ and CUDA \S+?)\.?\s")
 
 
-def look_at_runtime() -> Iterator[Finding]:
+def look_at_runtime(program: Sequence[str] = _TRIAL) -> Iterator[Finding]:
     """Yield what onnxruntime says of itself, and why it does not use CUDA.
 
     A child tries it: loading a GPU's libraries can end a process, and onnxruntime gives its reasons to stderr only.
+
+    Args:
+        program: Python's arguments for the child.
     """
-    command = [sys.executable, "-m", "headrace.streams.doctor.trial"]
+    command = [sys.executable, *program]
     try:
         trial = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TRIAL_S, check=False)
     except subprocess.TimeoutExpired:
@@ -37,10 +41,11 @@ def look_at_runtime() -> Iterator[Finding]:
         return
     providers = ", ".join(name.removesuffix("ExecutionProvider") for name in facts["providers"])
     yield Finding("onnxruntime", "ok", f"{facts['version']}, built for {providers}")
-    yield _cuda(facts, trial.stderr)
+    yield cuda_finding(facts, trial.stderr)
 
 
-def _cuda(facts: dict[str, Any], log: str) -> Finding:
+def cuda_finding(facts: Mapping[str, Any], log: str) -> Finding:
+    """Return what the child's facts and onnxruntime's log say of CUDA."""
     if facts["cuda"]:
         return Finding("cuda", "ok", "works; models use it unless their options say otherwise")
     if facts["driver"]:  # an ordinary machine: nothing is wrong with it
