@@ -80,8 +80,11 @@ class Catalog:
         for point in points:
             try:
                 self._load_one(point)
-            except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything at import
-                self.broken[point.name] = f"{type(error).__name__}: {error}"
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a stranger's module may raise anything at import, or exit
+                said = " ".join(str(error).split())
+                self.broken[point.name] = f"{type(error).__name__}: {said}"
 
     def refuse_broken(self, name: str) -> None:
         """Raise when the plugin of that entry point is broken.
