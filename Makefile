@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format types docs snapshot bench clean
+.PHONY: help setup demo test test-fast check format types docs snapshot shape bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -57,6 +57,9 @@ docs: $(VENV)/.dev ## Make the generated parts of README and docs anew
 
 snapshot: $(VENV)/.dev ## Write down the public interface anew, after its change was reviewed
 	$(BIN)/python -m tests.api.snapshot
+
+shape: $(VENV)/.dev ## Print the measures of the code beside what it aims at
+	$(BIN)/python -m tests.shape
 
 bench: $(VENV)/.dev ## Measure speed, print the tables, keep them in docs/benchmarks.md
 	$(BIN)/python -m benchmarks --keep

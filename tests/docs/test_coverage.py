@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -174,3 +175,13 @@ def anchors(path: Path) -> set[str]:
     """Return the anchors of a page as GitHub makes them."""
     headings = sections(path.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_colour_of_the_picture_has_its_like_on_a_dark_ground() -> None:
+    picture = page("docs/architecture.svg")
+    used = {node.get("class") for node in ElementTree.fromstring(picture).iter()} - {None, "name"}  # name is a weight
+    light, _, dark = picture.partition("@media (prefers-color-scheme: dark)")
+    assert used
+    for name in used:
+        assert f".{name} {{" in light, name
+        assert f".{name} {{" in dark, name
