@@ -79,6 +79,7 @@ class RecordLoop:
         self._flights: list[Flight] = []
         self._lock = asyncio.Lock()
         self._stale = True
+        self._parted = False
         self._stopping = False
         self._backoff_s = settings.first_backoff_s
         self._surprises = 0
@@ -105,12 +106,12 @@ class RecordLoop:
 
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
-        self._stale = True  # whatever a poll under way returns is dropped: someone else will read it
+        self._stale = self._parted = True  # whatever a poll under way returns is dropped: someone else will read it
         await self._finish()
 
     def assigned(self) -> None:
         """Partitions were given: before the next poll, take their positions."""
-        self._stale = True
+        self._stale, self._parted = True, False
 
     async def _turn(self) -> None:
         if self._stale and not await self._refresh():
@@ -128,7 +129,7 @@ class RecordLoop:
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
         async with self._lock:
-            if not self._consumer.assignment():
+            if self._parted or not self._consumer.assignment():  # until the group has agreed they still look assigned
                 self._health.reading(False, "waiting for partitions")
                 await asyncio.sleep(IDLE_POLL_MS / 1000)
                 return False

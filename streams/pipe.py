@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from headrace.core.plan.plan import Plan, StepPlan
 from headrace.core.record import Message
 from headrace.core.step import Opens
 from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
-from headrace.streams.bisect import Retries
+from headrace.streams.bisect import Retries, Trap
 from headrace.streams.egress import Deliver
 from headrace.streams.inference import Infer, run_models
 from headrace.streams.ingress import Change, Decode, Route
@@ -20,6 +21,8 @@ from headrace.streams.meter import Meter
 from headrace.streams.slot import Slot
 
 __all__ = ["Pipe", "open_pipe"]
+
+log = logging.getLogger(__name__)
 
 
 class Pipe:
@@ -113,9 +116,16 @@ def open_pipe(plan: Plan, *, threads: int, retries: Retries, meter: Meter) -> Pi
 def _open(plan: Plan, step: StepPlan, threads: int, closing: ExitStack) -> Any:
     bound = step.bind()
     if isinstance(bound, Opens):
-        closing.callback(bound.close)
+        closing.callback(_close, step, bound)
         _name_failure(step, lambda: bound.open(plan.context(step.name, threads)))
     return bound
+
+
+def _close(step: StepPlan, bound: Opens) -> None:
+    with Trap() as trap:
+        bound.close()
+    if trap.error is not None:  # all records are done by now, and the other steps want to be closed too
+        log.warning("%s %r could not be closed: %r", step.spec.kind, step.name, trap.error)
 
 
 def _name_failure(step: StepPlan, action: Callable[[], None]) -> None:

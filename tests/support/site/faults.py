@@ -145,8 +145,8 @@ class Echo:
         word, _, rest = text.partition(" ")
         if word == "json":
             return json.loads(rest)
-        if word == "set":
-            return {"label": {"not", "json"}}
+        if word == "thing":
+            return {"label": object()}
         if word == "big":
             return {"label": "x" * int(rest), "score": 1.0}
         try:

@@ -1,0 +1,313 @@
+"""The record loop over a broker made of lists: what it sends, commits, reads again, and when it gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from headrace.core.record import Message
+from headrace.streams.batch_limit import BatchLimit
+from headrace.streams.commit import Committer
+from headrace.streams.errors import OffsetGapError, UnexpectedError
+from headrace.streams.health import Health
+from headrace.streams.loop import LoopSettings, RecordLoop
+from headrace.streams.meter import Meter
+from headrace.streams.slot import Slot
+
+PATIENCE_S = 20.0
+
+
+class Tp(NamedTuple):
+    topic: str
+    partition: int
+
+
+class Raw(NamedTuple):
+    offset: int
+    key: bytes | None = None
+    value: bytes | None = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 0
+
+
+TP = Tp("reviews", 0)
+
+
+class World:
+    """A topic of `count` records, its reader, and a producer whose acknowledgements the test may hold or fail."""
+
+    def __init__(self, count: int, batch: int = 4) -> None:
+        self.count, self.position, self.committed = count, 0, 0
+        self.sent: list[int] = []
+        self.events: list[str] = []
+        self.acknowledge = asyncio.Event()
+        self.acknowledge.set()
+        self.faults: list[BaseException] = []
+        self.poll_faults: list[Exception] = []
+        self.commit_faults: list[Exception] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.bug: BaseException | None = None
+        self.is_assigned = True
+        self.health, self.meter = Health(), Meter("reviews")
+        self.executor = ThreadPoolExecutor(1)
+        self.loop = RecordLoop(
+            consumer=self,
+            process=self._process,
+            executor=self.executor,
+            sender=self,  # type: ignore[arg-type]
+            committer=Committer(self._commit, self.assignment, 0),
+            resume=self._resume,
+            limit=BatchLimit(batch, 3600),
+            health=self.health,
+            meter=self.meter,
+            settings=LoopSettings(max_wait_ms=1, first_backoff_s=0.001, last_backoff_s=0.004),
+        )
+
+    def assignment(self) -> set[Tp]:
+        return {TP} if self.is_assigned else set()
+
+    async def getmany(self, *, timeout_ms: float, max_records: int) -> Mapping[Tp, Sequence[Raw]]:
+        await asyncio.sleep(0)
+        if self.poll_faults:
+            raise self.poll_faults.pop(0)
+        end = min(self.count, self.position + max_records)
+        raws = [Raw(offset) for offset in range(self.position, end)]
+        self.position = end
+        if not raws:
+            await asyncio.sleep(0.001)
+        return {TP: raws} if raws else {}
+
+    def _process(self, messages: Sequence[Message]) -> list[Slot]:
+        self.events.append(f"process {messages[0].position.offset}")
+        assert self.gate.wait(PATIENCE_S)
+        if self.bug is not None:
+            raise self.bug
+        return [Slot(message) for message in messages]
+
+    async def hand_over(self, slots: Sequence[Slot]) -> list[Slot]:
+        self.events.append(f"send {slots[0].message.position.offset}")
+        self.sent += [slot.message.position.offset for slot in slots]
+        return list(slots)
+
+    async def acknowledged(self, slots: Sequence[Slot]) -> None:
+        await self.acknowledge.wait()
+        if self.faults:
+            raise self.faults.pop(0)
+        self.events.append(f"acknowledge {slots[0].message.position.offset}")
+
+    async def _commit(self, offsets: Mapping[Tp, int]) -> None:
+        if self.commit_faults:
+            raise self.commit_faults.pop(0)
+        self.committed = offsets[TP]
+        self.events.append(f"commit {self.committed}")
+
+    async def _resume(self) -> Mapping[Tp, int]:
+        self.position = self.committed
+        self.events.append(f"resume {self.committed}")
+        return {}
+
+
+async def until(ask: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not ask():
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(world.loop.run())
+    try:
+        yield task
+    finally:
+        world.gate.set()
+        world.acknowledge.set()
+        world.commit_faults.clear()
+        await world.loop.stop()
+        await asyncio.gather(task, return_exceptions=True)
+        world.executor.shutdown()
+
+
+async def test_every_record_is_sent_in_order_and_committed() -> None:
+    world = World(50)
+    async with running(world):
+        await until(lambda: world.committed == 50)
+    assert world.sent == list(range(50))
+    assert world.health.facts()["ready"] is True
+
+
+async def test_nothing_is_committed_before_its_acknowledgement() -> None:
+    world = World(4)
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: len(world.sent) == 4)
+        await asyncio.sleep(0.02)
+        assert world.committed == 0
+        world.acknowledge.set()
+        await until(lambda: world.committed == 4)
+
+
+async def test_two_batches_are_in_flight_and_no_more() -> None:
+    world = World(20)
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: "process 4" in world.events)
+        await asyncio.sleep(0.02)
+        assert "process 8" not in world.events
+        assert "# TYPE headrace_in_flight" in world.meter.exposition().decode()
+        assert 'headrace_in_flight_records{pipeline="reviews"} 8.0' in world.meter.exposition().decode()
+
+
+async def test_a_batch_is_noted_only_after_the_one_before_it() -> None:
+    world = World(8)
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def acknowledged(slots: Sequence[Slot]) -> None:
+        await (first if slots[0].message.position.offset == 0 else second).wait()
+
+    world.acknowledged = acknowledged  # type: ignore[method-assign]
+    async with running(world):
+        await until(lambda: len(world.sent) == 8)
+        second.set()
+        await asyncio.sleep(0.02)
+        assert world.committed == 0, "the second batch is acknowledged, the first is not"
+        first.set()
+        await until(lambda: world.committed == 8)
+
+
+@pytest.mark.parametrize("fault", [KafkaConnectionError("gone"), RuntimeError("odd")])
+async def test_after_a_failed_send_reading_goes_back_to_what_is_committed(fault: Exception) -> None:
+    world = World(12)
+    world.faults.append(fault)
+    async with running(world):
+        await until(lambda: world.committed == 12)
+    assert sorted(set(world.sent)) == list(range(12))
+    assert world.events.index("resume 0", 1) > 0
+    commits = [event for event in world.events if event.startswith("commit")]
+    assert commits == sorted(commits, key=lambda event: int(event.split()[1])), "no commit goes back"
+
+
+@pytest.mark.parametrize("where", ["poll_faults", "commit_faults"])
+async def test_a_broker_that_fails_for_a_while_is_waited_for(where: str) -> None:
+    world = World(8)
+    getattr(world, where).extend(KafkaConnectionError("gone") for _ in range(40))
+    async with running(world):
+        await until(lambda: world.committed == 8)
+    assert set(world.sent) == set(range(8))
+
+
+async def test_while_it_fails_it_is_not_ready_and_says_why() -> None:
+    world = World(4)
+    world.faults.extend(KafkaConnectionError("gone") for _ in range(20))
+    async with running(world):
+        await until(lambda: not world.faults)
+        seen = []
+        world.faults.extend(KafkaConnectionError("gone") for _ in range(20))
+        while world.faults:
+            seen.append((world.health.is_ready, world.health.why))
+            await asyncio.sleep(0)
+        assert {ready for ready, _ in seen} == {False}, "reading the failing batch again is no recovery"
+        assert all("gone" in why for _, why in seen)
+        await until(lambda: world.health.is_ready)
+
+
+@pytest.mark.provokes("HR999")
+@pytest.mark.parametrize("bug", [RuntimeError("a bug of ours"), IndexError("another")])
+async def test_a_fault_of_our_own_that_comes_back_stops_the_loop_loudly(bug: Exception) -> None:
+    world = World(4)
+    world.bug = bug
+    async with running(world) as task:
+        with pytest.raises(UnexpectedError, match=str(bug)):
+            async with asyncio.timeout(PATIENCE_S):
+                await task
+    assert world.committed == 0
+    assert world.sent == []
+
+
+async def test_a_fault_now_and_then_stops_nothing() -> None:
+    world = World(400)
+    async with running(world):
+        for number in range(1, 30):
+            await until(lambda: world.committed >= 10 * number)  # noqa: B023 - asked before the next round
+            world.faults.append(RuntimeError("now and then"))
+        await until(lambda: world.committed == 400)
+
+
+async def test_an_error_that_waiting_cannot_mend_ends_the_loop() -> None:
+    world = World(4)
+
+    async def resume() -> Mapping[Tp, int]:
+        raise OffsetGapError("expired", mend="say continue")
+
+    world.loop._resume = resume
+    async with running(world) as task:
+        with pytest.raises(OffsetGapError):
+            async with asyncio.timeout(PATIENCE_S):
+                await task
+
+
+async def test_stopping_lets_what_is_in_flight_end_and_commits_it_and_reads_no_more() -> None:
+    world = World(1_000)
+    world.gate.clear()
+    async with running(world) as task:
+        await until(lambda: "process 0" in world.events)
+        stopping = asyncio.create_task(world.loop.stop())
+        await asyncio.sleep(0.02)
+        assert not stopping.done(), "a batch is in flight"
+        world.gate.set()
+        await stopping
+        await asyncio.wait_for(task, PATIENCE_S)
+    assert world.committed == len(world.sent) <= 8
+    assert world.sent == list(range(world.committed))
+
+
+async def test_partitions_are_given_away_only_after_their_batches_are_committed() -> None:
+    world = World(1_000)
+    world.gate.clear()
+    async with running(world):
+        await until(lambda: "process 0" in world.events)
+        giving = asyncio.create_task(world.loop.revoked())
+        await asyncio.sleep(0.02)
+        assert not giving.done()
+        world.gate.set()
+        await giving
+        at = len(world.events)
+        assert world.committed == len(world.sent)
+        world.is_assigned = False
+        await asyncio.sleep(0.02)
+        assert not [event for event in world.events[at:] if event.startswith(("process", "send"))]
+        assert world.health.why == "waiting for partitions"
+        world.is_assigned = True
+        world.loop.assigned()
+        await until(lambda: world.committed == 1_000)
+    assert world.sent == list(range(1_000)), "taken over without a gap and without a repetition"
+
+
+async def test_what_a_poll_brought_while_the_assignment_changed_is_dropped() -> None:
+    world = World(8)
+    polled = asyncio.Event()
+    release = asyncio.Event()
+    getmany = world.getmany
+
+    async def slow(**asked: Any) -> Mapping[Tp, Sequence[Raw]]:
+        found = await getmany(**asked)
+        polled.set()
+        await release.wait()
+        return found
+
+    world.getmany = slow  # type: ignore[method-assign]
+    async with running(world):
+        await polled.wait()
+        await world.loop.revoked()
+        world.committed = 4  # the other worker had these four
+        world.loop.assigned()
+        release.set()
+        await until(lambda: world.committed == 8)
+    assert world.sent == [4, 5, 6, 7]

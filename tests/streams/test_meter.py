@@ -1,0 +1,66 @@
+"""The figures at /metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from headrace.core.wire.dead import Failure
+from headrace.streams.meter import Meter
+from headrace.streams.slot import Slot
+from tests.support.made import message
+
+
+def samples(meter: Meter) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(meter.exposition().decode())
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels) if name != "pipeline")): sample.value
+        for family in families
+        for sample in family.samples
+        if not sample.name.endswith(("_created", "_bucket"))
+    }
+
+
+def body(status: str = "ok", total: float = 250.0) -> dict[str, Any]:
+    return {"status": status, "timings": {"total": total}}
+
+
+def failed(code: str) -> Failure:
+    return Failure(code=code, error="E", kind="author", message="m", stage="s", plugin="p")
+
+
+def test_a_batch_is_counted_by_how_its_records_ended() -> None:
+    meter, slots = Meter("reviews"), [Slot(message()) for _ in range(4)]
+    slots[2].fail(failed("HR501"))
+    slots[3].dead.append(failed("HR508"))
+    meter.batch(slots, [body(), body("expired"), None, body(total=750.0)])
+    figures = samples(meter)
+    assert figures["headrace_records_total", "ok"] == 2
+    assert figures["headrace_records_total", "expired"] == 1
+    assert figures["headrace_records_total", "dead"] == 1
+    assert figures["headrace_dead_letters_total", "HR501"] == 1
+    assert figures["headrace_dead_letters_total", "HR508"] == 1
+    assert figures["headrace_record_seconds_count",] == 3
+    assert figures["headrace_record_seconds_sum",] == 1.25
+
+
+def test_models_gaps_and_what_is_in_flight_are_counted() -> None:
+    meter = Meter("reviews")
+    meter.model("quick", 64, 0.5)
+    meter.gap()
+    meter.in_flight(7)
+    figures = samples(meter)
+    assert figures["headrace_model_records_total", "quick"] == 64
+    assert figures["headrace_model_batch_seconds_sum", "quick"] == 0.5
+    assert figures["headrace_gaps_total",] == 1
+    assert figures["headrace_in_flight_records",] == 7
+
+
+def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_ours_to_tell() -> None:
+    meter = Meter("reviews")
+    meter.lag({0: 5, 1: 7})
+    meter.lag({1: 6})
+    figures = samples(meter)
+    assert ("headrace_lag_records", "0") not in figures
+    assert figures["headrace_lag_records", "1"] == 6
