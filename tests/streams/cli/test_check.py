@@ -57,10 +57,11 @@ def test_a_program_gets_the_same_as_json(headrace: Headrace, pipeline_file: Path
 
 
 def test_what_a_file_says_never_acts_on_the_terminal(headrace: Headrace, pipeline_file: Path) -> None:
-    text = pipeline_file.read_text().replace("body", '"\\e[31mred"').replace("name: reviews.scored", '"\\x07": 1')
+    text = pipeline_file.read_text().replace("quick:", '"\\e[31mred\\u202e":')
     pipeline_file.write_text(text)
     outcome = headrace("check", pipeline_file)
     assert outcome.code == 1
+    assert "models.\\x1b[31mred\\u202e: " in outcome.err
     assert all(char.isprintable() or char == "\n" for char in outcome.err)
 
 

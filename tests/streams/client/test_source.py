@@ -30,7 +30,7 @@ def refusal(wish: Wish, text: bytes) -> str:
 
 
 def test_json_lines_are_sent_as_they_stand_also_broken_ones() -> None:
-    text = b'{"user": "ann",  "text": "a" }\n{broken\n\xff\xfe\n[1]\n'
+    text = b' {"user": "ann",  "text": "a" }\t\n{broken\n\xff\xfe\n[1]\n'
     assert published(Wish("jsonl"), text) == [Parcel(None, line) for line in text.splitlines()]
 
 
