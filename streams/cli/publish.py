@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ __all__ = ["publish"]
 
 _FORMS = {".csv": "csv", ".txt": "text", ".text": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 
-_SHOWN_EVERY = 100
+_SHOWN_EVERY_S = 0.1
 
 
 class Rate(click.ParamType):
@@ -178,11 +179,13 @@ def _bar(opened: Reading, lines: Lines) -> Iterator[Callable[[int], None]]:
 
     columns = (TextColumn("{task.fields[sent]:,} sent"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=opened.size_bytes, sent=0)
+        task, due = bar.add_task("", total=opened.size_bytes, sent=0), 0.0
 
         def show(acknowledged: int) -> None:
-            if acknowledged % _SHOWN_EVERY == 0:
+            nonlocal due
+            if (now := time.monotonic()) >= due:
                 bar.update(task, completed=lines.read_bytes, sent=acknowledged)
+                due = now + _SHOWN_EVERY_S
 
         yield show
 

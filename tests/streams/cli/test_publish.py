@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -263,3 +264,27 @@ def test_a_source_that_is_not_there_is_refused_before_a_broker_is_asked(
         1,
         "HR432 cannot read 'none.jsonl': no such file or directory; check the path; - is stdin\n",
     )
+
+
+@pytest.mark.broker
+def test_a_terminal_sees_the_count_grow(file: Path) -> None:
+    screen, stderr = os.openpty()
+    with start(file, "--rate", "40/s", stderr=stderr) as running:
+        os.close(stderr)
+        assert running.stdin
+        running.stdin.write(b"{}\n" * 40)
+        running.stdin.close()
+        shown = b"".join(_until_closed(screen))
+        assert running.wait(20) == 0
+    counts = [int(found) for found in re.findall(rb"(\d+) sent", shown)]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 3, shown
+
+
+def _until_closed(screen: int) -> Iterator[bytes]:
+    while True:
+        try:
+            yield os.read(screen, 65536)
+        except OSError:  # Linux's way to say that the other side of a terminal is closed
+            os.close(screen)
+            return
