@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
     async with admin(bootstrap) as client:
         try:
             there = await _ensured(client, plan)
+            await _greet_coordinators(client, (plan.consumer_group, plan.app_id))
         except KafkaError as error:
             raise TopicRefusedError(
                 f"the broker does not tell or make topics: {error}", mend="ask whoever runs the cluster"
@@ -149,6 +151,24 @@ async def _settings(client: Any, names: list[str]) -> dict[str, dict[str, str]]:
         for response in await client.describe_configs(asked)
         for _, _, _, name, entries in response.resources
     }
+
+
+async def _greet_coordinators(client: Any, groups: tuple[str, ...]) -> None:
+    """Wait until the groups can be asked for: a new cluster has to make the topic of their offsets first.
+
+    Without it the first lines that a newcomer reads are three errors of aiokafka.
+    """
+    from aiokafka.errors import KafkaError
+
+    deadline = time.monotonic() + ANSWER_S
+    for group in groups:
+        while time.monotonic() < deadline:
+            try:
+                with _silence():
+                    await client.list_consumer_group_offsets(group)
+                break
+            except KafkaError:
+                await asyncio.sleep(0.05)
 
 
 def _refuse_partitions(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
