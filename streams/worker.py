@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ from headrace.core.plan.plan import Plan
 from headrace.streams.bisect import Retries
 from headrace.streams.errors import NotDrainedError, UnexpectedError
 from headrace.streams.health import Health
+from headrace.streams.machine import usable_cores
 from headrace.streams.meter import Meter
 from headrace.streams.pipe import Pipe, open_pipe
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, StageParts
 from headrace.streams.topics import TopicFacts, ensure_topics
 from headrace.streams.web import serve
 
-__all__ = ["WorkerSettings", "run_worker", "usable_cores"]
+__all__ = ["WorkerSettings", "run_worker"]
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,6 @@ class WorkerSettings:
     bootstrap: str
     name: str | None = None
     web_port: int | None = None
-
-
-def usable_cores() -> int:
-    """Return the processor cores this process may use."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 async def run_worker(plan: Plan, settings: WorkerSettings) -> None:

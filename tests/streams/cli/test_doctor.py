@@ -43,7 +43,8 @@ def test_a_pipeline_is_told_with_its_models_and_topics(
     monkeypatch.setenv("HEADRACE_BROKER", kafka.bootstrap)
     outcome = headrace("doctor", pipeline_file)
     found = findings(outcome.out)
-    assert (outcome.code, found["kafka"], found["file"], found["model"]) == (0, ["ok"], ["ok"], ["ok", "ok"])
+    assert (found["kafka"], found["file"], found["model"]) == (["ok"], ["ok"], ["ok", "ok"]), outcome.out
+    assert outcome.code == 0, outcome.out
     assert found["topic"] == ["ok"] * 5
 
 
