@@ -13,7 +13,7 @@ import click
 from headrace.streams.cli.output import say
 
 if TYPE_CHECKING:
-    from headrace.streams.demo.prepare import Prepared
+    from headrace.streams.demo.kept import Prepared
     from headrace.streams.demo.scene import Bad, Scene
     from headrace.streams.demo.tally import Tally
 
