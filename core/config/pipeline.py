@@ -59,11 +59,19 @@ class Input(_Section):
 class Delivery(_Section):
     """What is promised of every record."""
 
-    guarantee: Literal["at_least_once", "exactly_once"] = "at_least_once"
+    guarantee: Literal["at_least_once", "exactly_once"] = Field(
+        default="at_least_once",
+        description="whether a crash may make results come twice; exactly_once is not built yet",
+    )
     commit_every: Milliseconds = Field(default=100, description="longest time between two commits under load")
     retries: int = Field(default=3, ge=0, le=20, description="further attempts for a record that a step failed on")
-    on_failure: Literal["dead_letter", "fallback", "stop"] = "dead_letter"
-    order: Literal["path", "key"] = "path"
+    on_failure: Literal["dead_letter", "fallback", "stop"] = Field(
+        default="dead_letter",
+        description="what becomes of a record that fails to the end; only dead_letter is built yet",
+    )
+    order: Literal["path", "key"] = Field(
+        default="path", description="order of one key's results along one path, or at all; in one process both hold"
+    )
     deadline: Milliseconds | None = Field(default=None, description="records older than this end as expired")
 
 
@@ -100,11 +108,11 @@ class PipelineFile(_Section):
     headrace: Literal[1] = Field(description="version of this format")
     pipeline: Name = Field(description="name of the pipeline; its consumer groups and topics begin with it")
     input: Input
-    preprocess: list[RawStep] = []
-    models: dict[Name, RawStep] = {}
-    route: RawStep = None
-    postprocess: list[RawStep] = []
-    output: list[RawStep] = Field(min_length=1)
+    preprocess: list[RawStep] = Field(default=[], description="steps that change records before inference, in order")
+    models: dict[Name, RawStep] = Field(default={}, description="the models, by names of your own that routers use")
+    route: RawStep = Field(default=None, description="the router that chooses models; one model needs none")
+    postprocess: list[RawStep] = Field(default=[], description="steps that change outputs, in order")
+    output: list[RawStep] = Field(min_length=1, description="the sinks that deliver results")
     delivery: Delivery = Delivery()
     batch: BatchLimits = BatchLimits()
     topics: Topics = Topics()

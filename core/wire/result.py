@@ -22,9 +22,9 @@ class _Part(BaseModel):
 class Source(_Part):
     """Where the record lay."""
 
-    topic: str
-    partition: int
-    offset: int
+    topic: str = Field(description="topic of the message")
+    partition: int = Field(description="its partition")
+    offset: int = Field(description="its offset in the partition")
 
 
 class Route(_Part):
@@ -32,7 +32,7 @@ class Route(_Part):
 
     policy: str = Field(description="the router's name in the pipeline file")
     path: list[str] = Field(description="the models that ran, in order; the last one served")
-    reason: str
+    reason: str = Field(description="why this model served")
     propensity: float | None = Field(description="probability of this choice; 1 for a fixed rule")
     scores: dict[str, float] | None = Field(description="the router's figures for each candidate")
 
@@ -40,19 +40,19 @@ class Route(_Part):
 class Assignment(_Part):
     """The variant of one experiment that this record met."""
 
-    id: str
-    phase: int
-    variant: str
+    id: str = Field(description="the experiment")
+    phase: int = Field(description="its phase; changed weights open a new one")
+    variant: str = Field(description="the variant")
 
 
 class Timings(_Part):
     """Where the time went, in milliseconds; total runs from the message's Kafka timestamp to its result."""
 
-    queue: float
-    preprocess: float
-    inference: float
-    postprocess: float
-    total: float
+    queue: float = Field(description="from the message's Kafka timestamp until its batch began")
+    preprocess: float = Field(description="decoding, preprocessing and routing of its batch")
+    inference: float = Field(description="its batches in all models that it went through")
+    postprocess: float = Field(description="postprocessing of its batch")
+    total: float = Field(description="from the message's Kafka timestamp to the result")
 
 
 class ResultBody(_Part):
@@ -60,13 +60,13 @@ class ResultBody(_Part):
 
     id: str = Field(description="ce_source|ce_id of the message when it has both, else topic:partition:offset")
     source: Source
-    pipeline: str
+    pipeline: str = Field(description="name of the pipeline")
     plan: str = Field(description="hash of the plan that ran")
     key: str | None = Field(description="the message's key; null when it has none or is not UTF-8")
     key_base64: str | None = Field(default=None, description="the key's bytes, only when they are not UTF-8")
     unit: str | None = Field(description="who or what an experiment is about")
     time: datetime = Field(description="when the result was made, UTC")
-    status: Literal["ok", "filtered", "expired", "fallback"]
+    status: Literal["ok", "filtered", "expired", "fallback"] = Field(description="how the record ended")
     reason: str | None = Field(description="why it was filtered or has expired; null when status is ok")
     output: dict[str, Any] | None = Field(description="what the model said, by task")
     model: str | None = Field(description="the model that served, by its name in the pipeline file")

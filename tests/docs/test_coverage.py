@@ -89,6 +89,12 @@ def test_every_option_and_every_key_of_a_step_is_described() -> None:
     assert bare == []
 
 
+def test_every_key_of_the_file_and_every_field_of_a_result_is_described() -> None:
+    for name in ("docs/pipeline-file.md", "docs/message-contract.md"):
+        bare = re.findall(r"^\|.*\|\s+\|$", page(name), flags=re.MULTILINE)
+        assert bare == [], name
+
+
 def test_every_error_code_is_in_the_list() -> None:
     listed = [code for section in sections(page("docs/errors.md")).values() for code in first_cells(section)]
     assert listed == sorted(explanations())
