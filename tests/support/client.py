@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 __all__ = ["Client", "Seen", "until"]
@@ -44,7 +44,7 @@ class Seen(NamedTuple):
         return (found[0] or b"").decode()
 
 
-def until(what: str, ask: Callable[[], Answer], *, patience_s: float = PATIENCE_S) -> Answer:
+def until(what: str, ask: Callable[[], Answer | None], *, patience_s: float = PATIENCE_S) -> Answer:
     """Ask again and again until the answer is true-ish, and return it; fail after a while, saying what was awaited."""
     deadline = time.monotonic() + patience_s
     while not (answer := ask()):
@@ -106,7 +106,8 @@ class Client:
         """Return the group's committed offset of each partition that has one."""
         asked = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
         with self._consumer(group) as consumer:
-            return {tp.partition: tp.offset for tp in consumer.committed(asked, timeout=20) if tp.offset >= 0}
+            found = until(f"the offsets of {group}", lambda: _unless_too_early(lambda: consumer.committed(asked, 20)))
+        return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
     def commit(self, group: str, topic: str, offsets: dict[int, int]) -> None:
         """Commit offsets for a group that has no members."""
@@ -166,6 +167,16 @@ class Client:
             yield consumer
         finally:
             consumer.close()
+
+
+def _unless_too_early(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition] | None:
+    """Return the answer; None while a new broker still makes the topic that it lies in."""
+    try:
+        return ask()
+    except KafkaException as error:
+        if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_COORDINATOR:
+            raise
+        return None
 
 
 def _reaches(seen: list[Seen], ends: dict[int, tuple[int, int]]) -> bool:

@@ -58,7 +58,7 @@ class Fault:
 
     def _raise(self, text: str) -> None:
         word, _, rest = text.partition(" ")
-        if word == "flaky" and self.failed[text] < int(rest):
+        if word == "flaky" and self.failed[text] < int(rest.split()[0]):
             self.failed[text] += 1
             raise ConnectionError(f"not yet: {self.failed[text]}")
         faults: dict[str, BaseException] = {
