@@ -21,10 +21,9 @@ def refused(pipeline: Pipeline, *args: str) -> str:
     """Run, and return the one line with which it ends."""
     worker = pipeline.start(*args)
     assert worker.end() == 1, worker.lines
-    words = [line for line in worker.lines if not line.startswith("{")]
-    assert len(words) == 1, worker.lines
-    assert "Traceback" not in words[0]
-    return words[0]
+    errors = [event for event in worker.events if event["level"] != "info"]  # one that is not JSON fails
+    assert len(errors) == 1, worker.lines
+    return str(errors[0]["message"])
 
 
 @pytest.mark.provokes("HR201")
