@@ -20,6 +20,6 @@ class BatchLimit:
     def learn(self, records: int, seconds: float) -> None:
         """Take the time of a batch into account."""
         if records and seconds > self._budget_s:
-            self.records = max(1, int(records * self._budget_s / seconds / 2))
+            self.records = max(1, min(self._most, int(records * self._budget_s / seconds / 2)))
         elif seconds < self._budget_s / 4:
             self.records = min(self._most, self.records * 2)

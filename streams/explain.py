@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.metadata import entry_points
 from typing import NamedTuple
 
 from headrace.core.errors import (
@@ -17,6 +18,7 @@ from headrace.core.errors import (
     PluginError,
     RecordError,
 )
+from headrace.core.hooks import PROJECT
 
 __all__ = ["Explanation", "explanations"]
 
@@ -47,8 +49,15 @@ def explanations() -> dict[str, Explanation]:
         from headrace.core.catalog import installed_catalog
 
         installed_catalog()  # a stranger's plugin brings its own errors
-    leaves = sorted(_leaves(HeadraceError), key=lambda leaf: (leaf.code, leaf.__module__, leaf.__qualname__))
+    roots = _packages()
+    known = [leaf for leaf in _leaves(HeadraceError) if leaf.__module__.partition(".")[0] in roots]
+    leaves = sorted(known, key=lambda leaf: (leaf.code, leaf.__module__, leaf.__qualname__))
     return {leaf.code: _explain(leaf) for leaf in leaves}
+
+
+def _packages() -> set[str]:
+    """Return the top-level packages whose errors a user can meet: ours, and those of installed plugins."""
+    return {point.module.partition(".")[0] for point in entry_points(group=PROJECT)} | {PROJECT}
 
 
 def _error_modules() -> Iterator[str]:
@@ -65,7 +74,7 @@ def _error_modules() -> Iterator[str]:
 def _leaves(branch: type[HeadraceError]) -> Iterator[type[HeadraceError]]:
     for leaf in branch.__subclasses__():
         yield from _leaves(leaf)
-        if leaf.code:
+        if leaf.code and isinstance(leaf.code, str):  # a plugin's author may have written a number
             yield leaf
 
 
