@@ -11,6 +11,7 @@ __all__ = [
     "DuplicateWorkerError",
     "FolderError",
     "NotDrainedError",
+    "NotJoinedError",
     "OffsetGapError",
     "PartitionsError",
     "TopicLimitError",
@@ -110,6 +111,18 @@ class NotDrainedError(MachineError):
     """
 
     code = "HR411"
+
+
+class NotJoinedError(BrokerError):
+    """The worker did not get into its consumer groups.
+
+    Joining takes seconds, longer only while other workers come and go. Now the broker refuses it (the log says why:
+    often a missing permission for the groups `<pipeline>.ingress` and `<pipeline>.main.app`), or is away, or another
+    process of the same name was faster. The worker stops, so that whatever watches it can start it again. Mend: look
+    at the log; give each worker a `--worker` name of its own.
+    """
+
+    code = "HR217"
 
 
 class FolderError(MachineError):

@@ -99,10 +99,10 @@ class RecordLoop:
             except Exception as error:  # noqa: BLE001 - aiokafka raises of many kinds; all mean: read again
                 await self._recover(error)
 
-    async def stop(self) -> None:
-        """Cease fetching, let every batch in flight end, and commit."""
+    async def stop(self) -> bool:
+        """Cease fetching, let every batch in flight end, and commit; whether all of them ended well."""
         self._stopping = True
-        await self._finish()
+        return await self._finish()
 
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
@@ -195,14 +195,15 @@ class RecordLoop:
             if not self._stale:
                 await self._committer.commit()
 
-    async def _finish(self) -> None:
+    async def _finish(self) -> bool:
         async with self._lock:
             outcomes = await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
             self._flights.clear()
             await self._committer.commit()  # a flight notes its offsets only after those before it, so these are safe
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                log.warning("a batch did not end and will be read again: %s: %s", type(outcome).__name__, outcome)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        for failure in failures:
+            log.warning("a batch did not end and will be read again: %s: %s", type(failure).__name__, failure)
+        return not failures
 
     async def _abandon(self) -> None:
         """Let what is in flight end, whatever becomes of it; it is read again."""

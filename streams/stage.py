@@ -20,6 +20,7 @@ from headrace.core.plan.plan import Plan
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
+from headrace.streams.drain import Ending
 from headrace.streams.errors import DuplicateWorkerError, UnexpectedError
 from headrace.streams.fence import Fence
 from headrace.streams.health import Health
@@ -55,7 +56,7 @@ class StageParts:
     health: Health
     meter: Meter
     worker: str | None
-    fail: Callable[[HeadraceError], None]
+    ending: Ending
 
 
 class StageService(Service):  # type: ignore[misc]  # mode has no types
@@ -75,6 +76,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._loop = self._new_loop()
         self._consumer.subscribe([plan.input.topic], listener=_Listener(self._loop, self._refuse_rival()))
         await self._consumer.start()
+        self.parts.ending.drained.clear()
         self._run = asyncio.create_task(self._guard())
         self._beat = asyncio.create_task(self._heartbeats())
 
@@ -83,7 +85,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self.parts.health.stopping()
         self._beat.cancel()
         try:
-            await self._loop.stop()
+            if await self._loop.stop():
+                self.parts.ending.drained.set()
         except (KafkaError, TimeoutError) as error:  # the broker may be gone; what is not committed is read again
             log.warning("the last commit failed, those records will be read again: %s", error)
         await asyncio.gather(self._run, self._beat, return_exceptions=True)
@@ -95,10 +98,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         try:
             await self._loop.run()
         except HeadraceError as error:
-            self.parts.fail(error)
+            self.parts.ending.fail(error)
         except BaseException as error:  # noqa: BLE001 - a loop that is gone must not look like one that has no work
             fault = f"the record loop ended by {type(error).__name__}: {error}"
-            self.parts.fail(UnexpectedError(fault, mend="report it with the log"))
+            self.parts.ending.fail(UnexpectedError(fault, mend="report it with the log"))
 
     def _refuse_rival(self) -> Callable[[], None]:
         worker = self.parts.worker
@@ -110,7 +113,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             try:
                 fence.joined(self._consumer._coordinator.member_id)  # aiokafka tells it nowhere else
             except DuplicateWorkerError as error:
-                self.parts.fail(error)
+                self.parts.ending.fail(error)
 
         return look
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from headrace.streams.errors import (
 __all__ = ["TopicFacts", "admin", "describe", "ensure_topics"]
 
 ANSWER_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
+CLOSE_S = 2.0
 DEFAULT_PARTITIONS = 8
 DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's default for max.message.bytes, used when the broker does not tell."""
@@ -58,7 +59,7 @@ async def admin(bootstrap: str) -> AsyncIterator[Any]:
             await asyncio.wait_for(client.start(), ANSWER_S)
     except (KafkaError, OSError, ValueError, OverflowError) as error:
         if client is not None:
-            await client.close()
+            await _close(client)
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {bootstrap} ({type(error).__name__})",
             mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
@@ -66,7 +67,13 @@ async def admin(bootstrap: str) -> AsyncIterator[Any]:
     try:
         yield client
     finally:
-        await client.close()
+        await _close(client)
+
+
+async def _close(client: Any) -> None:
+    # Python 3.11's wait_for, which aiokafka uses, may swallow the cancellation that close() then waits for.
+    with suppress(TimeoutError):
+        await asyncio.wait_for(client.close(), CLOSE_S)
 
 
 @contextmanager

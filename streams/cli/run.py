@@ -60,17 +60,16 @@ def run(file: Path, worker: str | None, web_port: int | None, form: str, log_lev
 def _work(plan: Plan, settings: WorkerSettings, *, in_json: bool) -> None:
     import asyncio
 
-    from headrace.streams.errors import NotDrainedError
+    from headrace.streams.drain import StuckError
     from headrace.streams.worker import run_worker
 
     runner = asyncio.Runner()
     try:
         runner.run(run_worker(plan, settings))
-    except NotDrainedError as error:
-        before = error.__context__  # what made it stop, if that was no signal
-        for one in (before, error) if isinstance(before, HeadraceError) else (error,):
-            _tell(one, in_json=in_json)
-        os._exit(1)  # what did not end in time holds threads and tasks, for which a polite exit would wait
+    except StuckError as stuck:
+        for error in stuck.errors:
+            _tell(error, in_json=in_json)
+        os._exit(1 if stuck.errors else 0)  # a polite exit would wait for what does not end
     except HeadraceError as error:
         if not in_json:
             raise

@@ -36,7 +36,7 @@ class Worker:
     def __init__(self, file: Path, log: Path, args: Sequence[str] = (), environment: Mapping[str, str] = {}) -> None:
         self.log = log
         command = [sys.executable, "-m", "headrace", "run", str(file), "--web-port", "0", "--log", "json", *args]
-        variables = {**os.environ, "PYTHONPATH": str(PLUGINS) + ":/tmp/sc", **environment}
+        variables = {**os.environ, "PYTHONPATH": str(PLUGINS), **environment}
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(command, cwd=file.parent, env=variables, stdout=stderr, stderr=stderr)
         self._port = 0
