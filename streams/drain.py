@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -39,12 +40,15 @@ class Ending:
         told: done when it shall end; holds the error that ends it, if it is one.
         hurry: set when nobody wants to wait for its batches in flight.
         drained: set while nothing is in flight that would have to be read again.
+        drain: lets every batch in flight end; called before anything is stopped, since Faust's own services may wait
+            for a broker that is away.
     """
 
     def __init__(self) -> None:
         self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.hurry, self.drained = asyncio.Event(), asyncio.Event()
         self.drained.set()
+        self.drain: Callable[[], Awaitable[None]] | None = None
 
     def signal(self) -> None:
         """Take SIGTERM or Ctrl-C: the first one ends the worker, the second one makes it hurry."""
@@ -114,7 +118,7 @@ async def _until(app: Any, told: asyncio.Future[None]) -> None:
 
 async def _stop(app: Any, ending: Ending) -> bool:
     """Stop the app; whether it has stopped when patience is over."""
-    stopping, hurry = asyncio.create_task(app.stop()), asyncio.create_task(ending.hurry.wait())
+    stopping, hurry = asyncio.create_task(_drain_and_stop(app, ending)), asyncio.create_task(ending.hurry.wait())
     drained = asyncio.create_task(ending.drained.wait())
     await asyncio.wait({stopping, hurry, drained}, timeout=DRAIN_S, return_when=asyncio.FIRST_COMPLETED)
     if drained.done():
@@ -124,6 +128,12 @@ async def _stop(app: Any, ending: Ending) -> bool:
     with suppress(asyncio.InvalidStateError):  # not done
         stopping.result()
     return stopping.done()
+
+
+async def _drain_and_stop(app: Any, ending: Ending) -> None:
+    if ending.drain is not None:
+        await ending.drain()
+    await app.stop()
 
 
 def _not_drained(ending: Ending, is_stopped: bool) -> NotDrainedError:

@@ -77,22 +77,26 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._consumer.subscribe([plan.input.topic], listener=_Listener(self._loop, self._refuse_rival()))
         await self._consumer.start()
         self.parts.ending.drained.clear()
+        self.parts.ending.drain = self._drain
         self._run = asyncio.create_task(self._guard())
         self._beat = asyncio.create_task(self._heartbeats())
 
     async def on_stop(self) -> None:
-        """Drain: no new batch, every batch in flight ends and is committed, then leave the group."""
-        self.parts.health.stopping()
+        """Leave the group and close the clients; when Faust crashed, the batches in flight end first."""
+        await self._drain()
         self._beat.cancel()
+        await asyncio.gather(self._run, self._beat, return_exceptions=True)
+        for client in (self._consumer, self._producer, self._dead_producer):
+            await client.stop()
+        self._executor.shutdown()
+
+    async def _drain(self) -> None:
+        """No new batch; every batch in flight ends and is committed."""
         try:
             if await self._loop.stop():
                 self.parts.ending.drained.set()
         except (KafkaError, TimeoutError) as error:  # the broker may be gone; what is not committed is read again
             log.warning("the last commit failed, those records will be read again: %s", error)
-        await asyncio.gather(self._run, self._beat, return_exceptions=True)
-        for client in (self._consumer, self._producer, self._dead_producer):
-            await client.stop()
-        self._executor.shutdown()
 
     async def _guard(self) -> None:
         try:

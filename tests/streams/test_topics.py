@@ -54,14 +54,6 @@ def planned(tmp_path: Path, topic: Callable[..., str]) -> MakePlan:
     return compiled
 
 
-def config(client: Client, name: str) -> dict[str, str]:
-    from confluent_kafka.admin import ConfigResource, ResourceType
-
-    asked = ConfigResource(ResourceType.TOPIC, name)
-    found = client.admin.describe_configs([asked])[asked].result(20)
-    return {key: entry.value for key, entry in found.items()}
-
-
 async def test_missing_topics_are_made_as_the_plan_says(planned: MakePlan, client: Client, kafka: Running) -> None:
     plan = planned(topics={"partitions": 3})
     there = await ensure_topics(plan, kafka.bootstrap)
@@ -74,7 +66,7 @@ async def test_missing_topics_are_made_as_the_plan_says(planned: MakePlan, clien
     assert {name: client.partitions(name) for name in there} == {
         name: facts.partitions for name, facts in there.items()
     }
-    dead = config(client, plan.dead_topic)
+    dead = client.config(plan.dead_topic)
     assert dead["max.message.bytes"] == str(LIMIT + HEADROOM_BYTES)
     assert (dead["retention.ms"], dead["cleanup.policy"]) == ("-1", "delete")
 

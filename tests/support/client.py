@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 __all__ = ["Client", "Seen", "until"]
 
@@ -79,6 +79,12 @@ class Client:
         """How many partitions a topic has; 0 when there is no such topic."""
         found = self.admin.list_topics(timeout=20).topics.get(name)
         return len(found.partitions) if found else 0
+
+    def config(self, name: str) -> dict[str, str]:
+        """Return the settings of a topic."""
+        asked = ConfigResource(ResourceType.TOPIC, name)
+        found = self.admin.describe_configs([asked])[asked].result(20)
+        return {key: entry.value for key, entry in found.items()}
 
     def publish(self, topic: str, *messages: dict[str, Any], **settings: Any) -> list[str]:
         """Send messages (keyword arguments of `produce`), wait for all, return their positions in order."""
