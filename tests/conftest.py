@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 WATCH = "import sys, pathlib, headrace.streams.broker as b; sys.stdin.read(); b.stop(pathlib.Path(sys.argv[1]))"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean Ctrl-C: a runner that starts the suite in the background has children ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
