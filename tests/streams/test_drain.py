@@ -160,6 +160,13 @@ async def test_a_broker_that_takes_no_goodbye_does_not_hold_what_is_drained(app:
     assert await lived(app, ending.signal) == (False, ())
 
 
+async def test_a_goodbye_may_take_a_little(app: App, ending: Ending, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "GOODBYE_S", 60)
+    app.stops.clear()
+    asyncio.get_running_loop().call_later(0.1, app.stops.set)
+    assert await lived(app, ending.signal) == (True, ())
+
+
 async def test_batches_that_failed_at_the_end_are_told(app: App, ending: Ending) -> None:
     app.last_commit_fails = True
     unstuck, (error,) = await lived(app, ending.signal)
