@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import msgspec
 
+from headrace.core.experiments.experiment import Assigned
 from headrace.core.routing.slip import Slip
 
 if TYPE_CHECKING:
@@ -74,6 +75,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     Frozen: a step returns a changed copy (`with_text`, `with_output`, `replace`) and never alters what it was given,
     because after a failure the batch runs again from the same records.
+
+    Attributes:
+        tensors: by name, this record's row of what a part of a sharded model gave to the next one.
+        experiments: the variants that it met.
+        plan: hash of the plan under which it was routed.
+        begun_ms: epoch milliseconds at which its first batch began.
+        preprocess_ms: milliseconds of decoding, preprocessing and routing of its batch.
+        inference_ms: milliseconds of its batches in all models.
     """
 
     id: str
@@ -91,6 +100,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     output: Output | None = None
     slip: Slip | None = None
+    experiments: tuple[Assigned, ...] = ()
+    plan: str = ""
+    begun_ms: float = 0.0
+    preprocess_ms: float = 0.0
     inference_ms: float = 0.0
     attempt: int = 1
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from headrace.core.errors import HeadraceError, StepOpenError
+from headrace.core.experiments.experiment import Assigned, Experiment
 from headrace.core.options import Options
 from headrace.core.record import Batch, Content, Message, Outgoing, Output, Record
 from headrace.core.routing.decision import Decision
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "KINDS",
@@ -19,11 +23,14 @@ __all__ = [
     "Model",
     "ModelFacts",
     "Opens",
+    "Part",
     "Postprocess",
     "Preprocess",
     "Result",
     "Router",
+    "ShardFacts",
     "Sink",
+    "Splitter",
     "StepContext",
     "StepSpec",
     "bind",
@@ -47,6 +54,9 @@ class StepContext:
         batch_tokens: most tokens in one run of a model, padding included (`batch.max_tokens`).
         version: for a model, the version that the plan resolved; an alias may have moved since.
         models: the names of the pipeline's models, in the order of the file.
+        experiments: those of the pipeline, for a splitter.
+        shard: which part of a sharded model to open, counted from 0; None means the whole.
+        aliases: aliases that were moved since the registry's own: `reviews@prod` -> version.
     """
 
     pipeline: str
@@ -56,6 +66,25 @@ class StepContext:
     batch_tokens: int = 8192
     version: str | None = None
     models: tuple[str, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+    shard: int | None = None
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """What is known of one part of a sharded model without loading it.
+
+    Attributes:
+        size_bytes: bytes of its file: about what it takes in memory.
+        hash: identifies its content.
+        bytes_per_record: the most that a record's boundary tensors take on the wire, for the longest text, in float32;
+            0 for the last part, which gives outputs.
+    """
+
+    size_bytes: int
+    hash: str
+    bytes_per_record: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,12 +96,16 @@ class ModelFacts:
         labels: the labels its outputs can have; empty when it has none or they are open.
         size_bytes: bytes of its files; 0 when it has none.
         hash: identifies its content; part of the plan's hash.
+        shards: its parts in order, each of which becomes a stage; empty when it is whole.
+        reference: how the file names it in the registry, when it may name an alias: `reviews@prod`.
     """
 
     version: str
     labels: tuple[str, ...] = ()
     size_bytes: int = 0
     hash: str = ""
+    shards: tuple[ShardFacts, ...] = ()
+    reference: str | None = None
 
 
 class Codec(Protocol):
@@ -112,6 +145,20 @@ class Model(Protocol):
         Raises:
             ConfigError: the model does not exist or is not whole; `check` reports it at the model's place.
         """
+
+
+class Part(Protocol):
+    """A part of a sharded model that is not the last one; the last one is a `Model`."""
+
+    def part(self, batch: Batch) -> Sequence[Mapping[str, np.ndarray[Any, Any]]]:
+        """Return for each record its row of every boundary tensor, in order; the next part reads `record.tensors`."""
+
+
+class Splitter(Protocol):
+    """Splits and tags traffic. It reads `context.experiments` in `open`."""
+
+    def split(self, batch: Batch) -> Sequence[tuple[Assigned, ...]]:
+        """Return the variants that each record meets, in order; () for a record that meets none."""
 
 
 class Router(Protocol):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         PluginError,
         RecordError,
     )
+    from headrace.core.experiments.experiment import Assigned, Experiment
     from headrace.core.hooks import hookimpl
     from headrace.core.options import NoOptions, Options, SinkOptions
     from headrace.core.record import Batch, Content, Message, Outgoing, Output, Position, Record
@@ -30,17 +31,21 @@ if TYPE_CHECKING:
         Model,
         ModelFacts,
         Opens,
+        Part,
         Postprocess,
         Preprocess,
         Result,
         Router,
+        ShardFacts,
         Sink,
+        Splitter,
         StepContext,
     )
 
 __version__ = VERSION
 
 __all__ = [
+    "Assigned",
     "Batch",
     "BrokerError",
     "Candidate",
@@ -49,6 +54,7 @@ __all__ = [
     "ConfigError",
     "Content",
     "Decision",
+    "Experiment",
     "HeadraceError",
     "MachineError",
     "Message",
@@ -59,6 +65,7 @@ __all__ = [
     "Options",
     "Outgoing",
     "Output",
+    "Part",
     "Place",
     "PluginError",
     "Position",
@@ -68,8 +75,10 @@ __all__ = [
     "RecordError",
     "Result",
     "Router",
+    "ShardFacts",
     "Sink",
     "SinkOptions",
+    "Splitter",
     "StepContext",
     "__version__",
     "hookimpl",
@@ -86,6 +95,7 @@ _HOMES = {
         "PluginError",
         "RecordError",
     ),
+    "headrace.core.experiments.experiment": ("Assigned", "Experiment"),
     "headrace.core.hooks": ("hookimpl",),
     "headrace.core.options": ("NoOptions", "Options", "SinkOptions"),
     "headrace.core.record": ("Batch", "Content", "Message", "Outgoing", "Output", "Position", "Record"),
@@ -95,11 +105,14 @@ _HOMES = {
         "Model",
         "ModelFacts",
         "Opens",
+        "Part",
         "Postprocess",
         "Preprocess",
         "Result",
         "Router",
+        "ShardFacts",
         "Sink",
+        "Splitter",
         "StepContext",
     ),
 }

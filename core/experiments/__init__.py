@@ -1,0 +1,1 @@
+"""Experiments: which unit meets which variant; pure arithmetic, no I/O."""

@@ -1,0 +1,48 @@
+"""What an experiment is, and what it says of one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from headrace.core.config.expression import Expression
+
+__all__ = ["Assigned", "Experiment"]
+
+
+class Assigned(msgspec.Struct, frozen=True):
+    """The variant of one experiment that a record met: experiment, its phase, the variant's name."""
+
+    id: str
+    phase: int
+    variant: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment as the plan has it: everything that decides who meets which variant.
+
+    Attributes:
+        id: its name in the file.
+        variants: the names of its variants, in the order of the file.
+        weights: the share of each variant among those enrolled; they sum to 1.
+        seed: what the hash of a unit is salted with; its id unless the file says otherwise.
+        coverage: share of the units that are enrolled, 0 to 1; changing it never moves a unit.
+        layer: experiments of one layer exclude each other; None when it shares none.
+        layer_range: the part of the layer's units that it may have, from and to, within 0 to 1.
+        segment: whom it is about, a CEL expression over the record; None means everyone.
+        phase: changed weights open a new one.
+    """
+
+    id: str
+    variants: tuple[str, ...]
+    weights: tuple[float, ...]
+    seed: str
+    coverage: float = 1.0
+    layer: str | None = None
+    layer_range: tuple[float, float] = (0.0, 1.0)
+    segment: Expression | None = None
+    phase: int = 1

@@ -1,0 +1,1 @@
+"""Steps that split and tag traffic."""
