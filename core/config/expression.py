@@ -15,6 +15,7 @@ from headrace.core.config.errors import ExpressionError
 from headrace.core.config.suggestion import suggest
 from headrace.core.errors import Place
 from headrace.core.wire.errors import WhenFailedError
+from headrace.core.wire.json import replace_surrogates
 
 __all__ = ["Expression", "compile_expression"]
 
@@ -29,6 +30,8 @@ _DAYS = ("getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYea
 _HOURS = ("getHours", "getMilliseconds", "getMinutes", "getSeconds")
 FUNCTIONS = frozenset((*_CONVERSIONS, *_QUESTIONS, *_DAYS, *_HOURS))
 _SHOWN = 80
+_REFUSALS = (TypeError, KeyError, ValueError, RuntimeError)
+_NOT_TAKEN = "Failed to convert"  # what `cel` says of a value that it cannot take in
 
 
 class Expression:
@@ -44,27 +47,39 @@ class Expression:
         Raises:
             WhenFailedError: HR508, it cannot be evaluated over them, or is neither true nor false.
         """
-        try:
-            answer = self._program.execute(fields)
-        except (TypeError, KeyError, ValueError, RuntimeError) as error:
-            fault = str(error).partition(". ")[0]
-            raise WhenFailedError(
-                f"{self.source!r} cannot be evaluated: {fault}", mend="guard it, for example with has(...)"
-            ) from None
+        answer = self._answer(fields)
         if not isinstance(answer, bool):
             raise WhenFailedError(
                 f"{self.source!r} gives {type(answer).__name__}, not true or false", mend="compare with something"
             )
         return answer
 
+    def _answer(self, fields: Mapping[str, Any]) -> Any:
+        try:
+            return self._program.execute(fields)
+        except _REFUSALS as error:
+            fault = str(error)
+        if _NOT_TAKEN in fault:  # a lone surrogate, which CEL's strings cannot hold, perhaps where nobody asks
+            try:
+                return self._program.execute(_without_surrogates(fields))
+            except _REFUSALS as error:
+                fault = str(error)
+        raise WhenFailedError(
+            f"{self.source!r} cannot be evaluated: {fault.partition('. ')[0]}",
+            mend="guard it, for example with has(...)",
+        )
 
-def compile_expression(source: str, place: Place | None, known: Collection[str]) -> Expression:
+
+def compile_expression(
+    source: str, place: Place | None, known: Collection[str], *, about: str = "result"
+) -> Expression:
     """Return the compiled expression.
 
     Args:
         source: the CEL text.
         place: where it stands in the file.
         known: the fields it may name.
+        about: what has these fields, for the message.
 
     Raises:
         ExpressionError: HR110, it is not CEL, or names a field or function that there is not.
@@ -81,12 +96,20 @@ def compile_expression(source: str, place: Place | None, known: Collection[str])
         ) from None
     names = frozenset(program.variables()) - frozenset(_MACRO_VARIABLE.findall(source))
     for name in sorted(names - set(known)):
-        raise ExpressionError(f"{shown} names {name!r}, which no result has", mend=suggest(name, known), place=place)
+        raise ExpressionError(f"{shown} names {name!r}, which no {about} has", mend=suggest(name, known), place=place)
     for name in program.functions():
         if name.isidentifier() and name not in FUNCTIONS:
             mend = suggest(name, FUNCTIONS, "functions")
             raise ExpressionError(f"{shown} calls {name}(), which CEL does not have here", mend=mend, place=place)
     return Expression(source, program, names)
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, Mapping):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return [_without_surrogates(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _cel() -> Any:

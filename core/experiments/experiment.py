@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
     from headrace.core.config.expression import Expression
 
-__all__ = ["Assigned", "Experiment"]
+__all__ = ["HELD_OUT", "HOLDOUT", "Assigned", "Experiment"]
+
+HOLDOUT = "holdout"
+"""The id under which a unit is said to be kept out of every experiment; no experiment may have it."""
+
+HELD_OUT = "held-out"
+"""The only variant of the holdout."""
 
 
 class Assigned(msgspec.Struct, frozen=True):
@@ -35,6 +41,9 @@ class Experiment:
         layer_range: the part of the layer's units that it may have, from and to, within 0 to 1.
         segment: whom it is about, a CEL expression over the record; None means everyone.
         phase: changed weights open a new one.
+        sets: for each variant the keys of the file that it sets, such as `route` or `models.expert`.
+        hash_version: GrowthBook's; 1 has only a thousand buckets, and mixes neighbours badly.
+        keeps_out: whether its units are kept out of every other experiment: the holdout.
     """
 
     id: str
@@ -46,3 +55,6 @@ class Experiment:
     layer_range: tuple[float, float] = (0.0, 1.0)
     segment: Expression | None = None
     phase: int = 1
+    sets: tuple[tuple[str, ...], ...] = ()
+    hash_version: Literal[1, 2] = 2
+    keeps_out: bool = False

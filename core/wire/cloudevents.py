@@ -13,7 +13,7 @@ from typing import Any
 from headrace.core.record import Headers, Record
 from headrace.core.wire.trace import is_traceparent, new_traceparent
 
-__all__ = ["REASON_PREFIXES", "RESULT_TYPE", "attributes", "result_headers", "result_id"]
+__all__ = ["REASON_PREFIXES", "RESULT_TYPE", "attributes", "constant_headers", "result_headers", "result_id"]
 
 RESULT_TYPE = "headrace.result.v1"
 REASON_PREFIXES = ("__streams.errors.", "headrace.")
@@ -60,7 +60,7 @@ def result_headers(record: Record, body: Mapping[str, Any], *, output: str) -> H
     """
     pipeline = body["pipeline"]
     own = (
-        *_constant_headers(pipeline),
+        *constant_headers(pipeline, RESULT_TYPE),
         ("ce_id", result_id(pipeline, record.id, output).encode()),
         ("ce_time", body["time"].encode()),
     )
@@ -75,10 +75,11 @@ def _travels(name: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _constant_headers(pipeline: str) -> Headers:
+def constant_headers(pipeline: str, kind: str) -> Headers:
+    """Return the headers that all messages of one type have in a pipeline."""
     return (
         ("ce_specversion", b"1.0"),
-        ("ce_type", RESULT_TYPE.encode()),
+        ("ce_type", kind.encode()),
         ("ce_source", f"/headrace/{pipeline}".encode()),
         ("content-type", b"application/json"),
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headrace.core.experiments.experiment import Assigned
 from headrace.core.record import Record
 
 __all__ = ["Assignment", "ResultBody", "ResultFacts", "Route", "Source", "Spent", "Timings", "iso_time", "result_body"]
@@ -126,7 +127,7 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
         "version": facts.versions.get(served) if served else None,
         "assigned_model": slip.assigned_model if slip else None,
         "route": _route(record),
-        "experiments": [],
+        "experiments": [_assignment(assigned) for assigned in record.experiments],
         "tags": record.tags,
         "timings": _timings(record, spent),
         "attempt": record.attempt,
@@ -155,6 +156,10 @@ def _route(record: Record) -> dict[str, Any] | None:
         "propensity": decision.propensity,
         "scores": decision.scores,
     }
+
+
+def _assignment(assigned: Assigned) -> dict[str, Any]:
+    return {"id": assigned.id, "phase": assigned.phase, "variant": assigned.variant}
 
 
 def _timings(record: Record, spent: Spent) -> dict[str, float]:

@@ -72,6 +72,16 @@ def test_an_expression_that_does_not_fit_a_result_fails_for_that_result(source: 
     assert caught.value.mend
 
 
+def test_a_lone_surrogate_somewhere_in_the_fields_spoils_no_answer() -> None:
+    expression = compile_expression("output.label == 'good' && tags.cut == 'a\ufffd'", PLACE, KNOWN)
+    assert expression.holds({"output": {"label": "good", "texts": ["\ud83d"]}, "tags": {"cut": "a\ud83d"}, "status": 1})
+
+
+def test_a_refusal_says_what_it_is_that_has_no_such_name() -> None:
+    with pytest.raises(HeadraceError, match="which no record has"):
+        compile_expression("outputt == 1", PLACE, KNOWN, about="record")
+
+
 @pytest.mark.parametrize("name", sorted(FUNCTIONS - {"has"}))
 def test_every_function_we_let_pass_is_one_that_cel_has(name: str) -> None:
     import cel

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.core.experiments.experiment import Assigned
 from headrace.core.routing.decision import Candidate, Decision
 from headrace.core.routing.slip import Slip
 from headrace.core.wire.json import encode
@@ -28,6 +29,7 @@ slips = st.none() | st.builds(
     path=st.lists(st.sampled_from(["quick", "expert"]), max_size=2).map(tuple),
     reason=texts,
 )
+met = st.builds(Assigned, id=texts, phase=st.integers(1, 9), variant=texts)
 records = st.builds(
     record,
     id=texts,
@@ -37,6 +39,7 @@ records = st.builds(
     reason=st.none() | texts,
     output=st.none() | st.dictionaries(texts, json_values, max_size=3),
     slip=slips,
+    experiments=st.lists(met, max_size=3).map(tuple),
     tags=st.dictionaries(texts, texts, max_size=2),
     attempt=st.integers(1, 20),
     timestamp_ms=st.integers(-1, 2**53),
@@ -74,6 +77,15 @@ def test_who_served_and_how_it_was_chosen_is_said() -> None:
         "propensity": 0.5,
         "scores": {"quick": 0.5},
     }
+
+
+def test_the_variants_that_a_record_met_are_said() -> None:
+    body = body_of(experiments=(Assigned("colour", 2, "blue"), Assigned("size", 1, "large")))
+    assert body["experiments"] == [
+        {"id": "colour", "phase": 2, "variant": "blue"},
+        {"id": "size", "phase": 1, "variant": "large"},
+    ]
+    assert body_of()["experiments"] == []
 
 
 def test_without_a_model_there_is_no_route() -> None:
