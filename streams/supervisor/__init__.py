@@ -1,0 +1,1 @@
+"""Several workers as children of one process: started, watched, started again, and stopped together."""
