@@ -1,0 +1,36 @@
+"""What can be wrong with changing a running pipeline."""
+
+from __future__ import annotations
+
+from headrace.core.errors import BrokerError
+
+__all__ = ["NeverRunError", "SettingRefusedError"]
+
+
+class NeverRunError(BrokerError):
+    """The pipeline has no control topic on this broker, so nothing can be changed or told there.
+
+    `headrace run` makes `<pipeline>.control` and `<pipeline>.audit` (or refuses to, with `topics: {create: false}`).
+    Mend: run the pipeline once, or check which broker is meant: `broker.bootstrap` in the file, else HEADRACE_BROKER,
+    else the embedded one.
+    """
+
+    code = "HR218"
+
+    def __init__(self, topic: str, bootstrap: str) -> None:
+        super().__init__(
+            f"there is no topic {topic!r} on the broker at {bootstrap}: the pipeline never ran there",
+            mend="run it once, or name the right broker",
+        )
+        self.topic = topic
+
+
+class SettingRefusedError(BrokerError):
+    """The broker did not take a setting, or its entry in the audit topic.
+
+    The broker's own reason is in the message: often a missing permission to write to `<pipeline>.control` or
+    `<pipeline>.audit`. If only the entry is missing, the setting is in force all the same. Mend: ask whoever runs the
+    cluster.
+    """
+
+    code = "HR219"
