@@ -10,6 +10,7 @@ from typing import Any
 from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.errors import ModelOutputError, StepContractError
 from headrace.core.record import Record
+from headrace.core.routing.chain import handed_on
 from headrace.core.routing.slip import advance
 from headrace.core.wire.json import encode
 from headrace.streams.bisect import as_failure
@@ -42,13 +43,14 @@ class Infer(Leg):
 
         Raises:
             ModelOutputError: HR605, the output is no JSON object.
+            ChainTextError: HR518, it has no text where the next model of a chain reads.
         """
         if not isinstance(answer, Mapping):
             raise ModelOutputError(f"the model returned {type(answer).__name__}, not an object", mend="return a dict")
         _refuse_unwritable(answer)
         if record.slip is None:
             return record
-        return record.replace(output=answer, slip=advance(record.slip, answer, _accepts))
+        return handed_on(record, answer, advance(record.slip, answer, _accepts))
 
 
 def run_models(legs: Mapping[str, Infer], slots: Sequence[Slot], meter: Callable[[str, int, float], None]) -> None:

@@ -18,7 +18,7 @@ from headrace.streams.slot import Slot
 __all__ = ["STAGE", "Change", "Decode", "Route"]
 
 STAGE = "ingress"
-_FOLLOWED = ("single", "cascade")
+_FOLLOWED = ("single", "cascade", "chain")
 
 
 class Decode:
@@ -71,7 +71,8 @@ class Route(Leg):
             raise StepContractError("the router chose no model", mend="name at least one in `steps`")
         if answer.combine not in _FOLLOWED:
             raise StepContractError(
-                f"the router's decision is {answer.combine!r}, which is not built yet", mend="use single or cascade"
+                f"the router's decision is {answer.combine!r}, which is not built yet",
+                mend="use single, cascade or chain",
             )
         return record.replace(slip=Slip(policy=self.plugin, decision=answer))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.core.errors import ConfigError
+from headrace.core.errors import ConfigError, Place
 
 __all__ = [
     "DuplicateKeyError",
@@ -107,6 +107,10 @@ class ExpressionError(ConfigError):
     """
 
     code = "HR110"
+
+    def __init__(self, fault: str, *, source: str, mend: str = "", place: Place | None = None) -> None:
+        super().__init__(fault, mend=mend, place=place)
+        self.source = source
 
 
 class RouteError(ConfigError):

@@ -30,7 +30,7 @@ _DAYS = ("getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYea
 _HOURS = ("getHours", "getMilliseconds", "getMinutes", "getSeconds")
 FUNCTIONS = frozenset((*_CONVERSIONS, *_QUESTIONS, *_DAYS, *_HOURS))
 _SHOWN = 80
-_REFUSALS = (TypeError, KeyError, ValueError, RuntimeError)
+_REFUSALS = (TypeError, KeyError, ValueError, ArithmeticError, RuntimeError)
 _NOT_TAKEN = "Failed to convert"  # what `cel` says of a value that it cannot take in
 
 
@@ -91,16 +91,19 @@ def compile_expression(
         lines = str(error).splitlines()
         raise ExpressionError(
             f"{shown} is not CEL: {_syntax_fault(lines[0] if lines else '')}",
+            source=source,
             mend="write one like output.label == 'negative'",
             place=place,
         ) from None
     names = frozenset(program.variables()) - frozenset(_MACRO_VARIABLE.findall(source))
     for name in sorted(names - set(known)):
-        raise ExpressionError(f"{shown} names {name!r}, which no {about} has", mend=suggest(name, known), place=place)
+        fault = f"{shown} names {name!r}, which no {about} has"
+        raise ExpressionError(fault, source=source, mend=suggest(name, known), place=place)
     for name in program.functions():
         if name.isidentifier() and name not in FUNCTIONS:
             mend = suggest(name, FUNCTIONS, "functions")
-            raise ExpressionError(f"{shown} calls {name}(), which CEL does not have here", mend=mend, place=place)
+            fault = f"{shown} calls {name}(), which CEL does not have here"
+            raise ExpressionError(fault, source=source, mend=mend, place=place)
     return Expression(source, program, names)
 
 

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from headrace.core.catalog import Catalog
 from headrace.core.config.document import Document, Path_
-from headrace.core.config.errors import StepShapeError, UnknownStepError
+from headrace.core.config.errors import ExpressionError, StepShapeError, UnknownStepError
 from headrace.core.config.problem import problems_of
 from headrace.core.config.suggestion import suggest
-from headrace.core.errors import HeadraceError, Place
+from headrace.core.errors import HeadraceError, Place, ProblemsError
 from headrace.core.plan.plan import StepPlan
 from headrace.core.step import Kind
 
@@ -53,8 +53,9 @@ class StepReader:
             step = self._checked(kind, written, name)
             step.bind()  # a constructor that fails shall do so here, at its place, not when the pipeline starts
         except HeadraceError as error:
-            error.place = error.place or self._document.place(path)
-            self._document.problems.append(error)
+            for problem in error.problems if isinstance(error, ProblemsError) else (error,):
+                problem.place = problem.place or self._place_of(problem, path)
+                self._document.problems.append(problem)
         except ValidationError as error:
             spec = self._catalog.find(kind, written.name)
             if spec is not None:
@@ -97,6 +98,11 @@ class StepReader:
             )
         options = spec.options.model_validate(written.options)
         return StepPlan(name or written.name, spec, options, written.place)
+
+    def _place_of(self, error: HeadraceError, path: Path_) -> Place:
+        """Return where the expression that an option holds stands, else where the step does."""
+        found = self._document.find(error.source, path) if isinstance(error, ExpressionError) else None
+        return found or self._document.place(path)
 
     def _broken(self) -> str:
         names = ", ".join(sorted(self._catalog.broken))

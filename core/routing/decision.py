@@ -17,13 +17,15 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One model of a decision.
 
     `accept_if` says when its output ends a cascade: a number is the least `output.score`, a text is a CEL
-    expression over `output`; None accepts always. `timeout_ms` is milliseconds of model time. `version` and `stage`
-    are filled in by the runtime when the record is routed.
+    expression over `output`; None accepts always. `reads` says what this model of a chain reads instead of the
+    record's own text: a dotted path to a text in the output before it, such as `output.summary`. `timeout_ms` is
+    milliseconds of model time. `version` and `stage` are filled in by the runtime when the record is routed.
     """
 
     model: str
     version: str | None = None
     accept_if: float | str | None = None
+    reads: str | None = None
     timeout_ms: float | None = None
     stage: str | None = None
 

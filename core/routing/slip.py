@@ -24,6 +24,8 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
         at: index of the next candidate; None once a model's output was accepted.
         path: the models that ran, in order.
         reason: why the last of them served, or did not; empty before the first.
+        outputs: of a chain, what each model before the last one said, by the model's name.
+        text: of a chain, the record's own text while a model reads another's output; else None.
     """
 
     policy: str
@@ -31,6 +33,8 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     at: int | None = 0
     path: tuple[str, ...] = ()
     reason: str = ""
+    outputs: Mapping[str, Mapping[str, Any]] = {}
+    text: str | None = None
 
     @property
     def next(self) -> Candidate | None:
@@ -54,6 +58,9 @@ def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:
     candidate = slip.decision.steps[at]
     path = (*slip.path, candidate.model)
     last = at + 1 == len(slip.decision.steps)
+    if slip.decision.combine == "chain" and not last:
+        outputs = {**slip.outputs, candidate.model: output}
+        return msgspec.structs.replace(slip, at=at + 1, path=path, outputs=outputs)
     if last or slip.decision.combine == "single" or _is_accepted(candidate, output, accepts):
         reason = _why_served(slip, candidate, output)
         return msgspec.structs.replace(slip, at=None, path=path, reason=reason)

@@ -36,6 +36,9 @@ class Route(_Part):
     reason: str = Field(description="why this model served")
     propensity: float | None = Field(description="probability of this choice; 1 for a fixed rule")
     scores: dict[str, float] | None = Field(description="the router's figures for each candidate")
+    outputs: dict[str, dict[str, Any]] | None = Field(
+        default=None, description="only of a chain: what the models before the last one said, by name"
+    )
 
 
 class Assignment(_Part):
@@ -149,13 +152,14 @@ def _route(record: Record) -> dict[str, Any] | None:
     if slip is None:
         return None
     decision = slip.decision
-    return {
+    route: dict[str, Any] = {
         "policy": slip.policy,
         "path": slip.path,
         "reason": slip.reason,
         "propensity": decision.propensity,
         "scores": decision.scores,
     }
+    return {**route, "outputs": slip.outputs} if slip.outputs else route
 
 
 def _assignment(assigned: Assigned) -> dict[str, Any]:

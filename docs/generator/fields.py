@@ -112,6 +112,8 @@ def _compound(origin: Any, parts: tuple[Any, ...], metadata: Sequence[Any]) -> s
 
 def _plural(part: Any) -> str:
     words = _name(part)
+    if words.startswith("map of"):
+        return f"maps{words.removeprefix('map')}"
     return words if words.endswith("text") and " " in words else f"{words}s"
 
 

@@ -27,6 +27,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "postprocess labels": {"threshold": 0.6, "rename": {"a": "b"}},
     "preprocess normalise": {},
     "router cascade": {"order": ["quick", "expert"], "accept": 0.9},
+    "router chain": {"order": ["quick", "expert"], "text": "output.summary"},
+    "router rules": {"rules": [{"when": "text.contains('o')", "model": "expert"}], "otherwise": "quick"},
     "router single": {"model": "quick"},
 }
 """Options with which a step works; a built-in that takes batches and has none here fails by name."""

@@ -223,6 +223,47 @@ def test_a_cascade_over_a_score_that_is_none_or_nonsense_ends_every_record(opene
     assert len([slot for slot in slots if slot.failures or slot.outgoing]) == 3
 
 
+CHAIN = {"models": {"summary": "echo", "mood": {"echo": {"label": "m"}}}}
+
+
+def test_a_chain_hands_each_output_on_and_a_result_holds_all_of_them(opened: Opened) -> None:
+    pipe = opened(route={"chain": {"order": ["summary", "mood"], "text": "output.label"}}, **CHAIN)
+    (body,) = bodies(through(pipe, "0.5 short"))
+    ResultBody.model_validate(body)
+    assert body["output"] == {"label": "m", "score": 1.0, "text": "short"}
+    assert (body["model"], body["assigned_model"], body["route"]["path"]) == ("mood", "summary", ["summary", "mood"])
+    assert body["route"]["outputs"] == {"summary": {"label": "short", "score": 0.5, "text": "0.5 short"}}
+    assert body["route"]["reason"] == "every record goes through summary, then mood"
+
+
+def test_without_a_path_each_model_of_a_chain_reads_the_record(opened: Opened) -> None:
+    (body,) = bodies(through(opened(route={"chain": {"order": ["summary", "mood"]}}, **CHAIN), "0.5 short"))
+    assert body["output"]["text"] == body["route"]["outputs"]["summary"]["text"] == "0.5 short"
+
+
+def test_a_record_whose_first_model_says_no_text_is_a_dead_letter_among_good_ones(opened: Opened) -> None:
+    pipe = opened(retries=3, route={"chain": {"order": ["summary", "mood"], "text": "output.label"}}, **CHAIN)
+    slots = through(pipe, "a", 'json {"label": 7}', "b")
+    assert labels(slots) == ["m", "m"]
+    failure = only_failure(slots)
+    assert (failure.code, failure.stage, failure.plugin, failure.attempt) == ("HR518", "summary", "echo", 1)
+
+
+def test_rules_send_each_record_to_its_model_and_say_which_rule_it_was(opened: Opened) -> None:
+    rules = [
+        {"when": "headers.tier == 'gold'", "model": "mood"},
+        {"when": "size(text) > 8", "chain": ["summary", "mood"]},
+    ]
+    pipe = opened(route={"rules": {"rules": rules, "otherwise": "summary"}}, **CHAIN)
+    slots = through(pipe, "short", "a longer text") + through(pipe, "short", headers=(("tier", b"gold"),))
+    assert [(body["route"]["path"], body["route"]["reason"]) for body in bodies(slots)] == [
+        (["summary"], "no rule holds"),
+        (["summary", "mood"], "size(text) > 8 holds"),
+        (["mood"], "headers.tier == 'gold' holds"),
+    ]
+    assert {body["route"]["policy"] for body in bodies(slots)} == {"rules"}
+
+
 def test_without_models_records_go_from_preprocess_to_output(opened: Opened) -> None:
     (body,) = bodies(through(opened(models={}), "a"))
     ResultBody.model_validate(body)

@@ -83,3 +83,26 @@ def test_no_heavy_library_is_imported(command: str, pipeline_file: Path) -> None
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", program, command, str(pipeline_file)], check=True, timeout=60)
+
+
+RULES = """\
+{rules: {rules: [
+  {when: true, model: qick},
+  {when: 'siez(text) > 3', model: slow}, {when: 'txt', model: slow}], otherwise: quick}}
+"""
+
+
+def test_what_is_wrong_with_a_rule_is_said_where_the_rule_stands(headrace: Headrace, pipeline_file: Path) -> None:
+    def problems(old: str, new: str) -> list[str]:
+        pipeline_file.write_text(pipeline_file.read_text().replace(old, new))
+        lines: list[str] = headrace("check", pipeline_file).err.splitlines()
+        return [line.removeprefix(f"{pipeline_file}:") for line in lines]
+
+    (number,) = problems("{cascade: {order: [quick, slow], accept: 0.9}}\n", RULES)
+    assert number.startswith("9:10 HR106 route.rules.rules[0].when: True is not allowed; write text")
+    typo, stranger = problems("true", '"true"')
+    assert typo.startswith("10:10 HR110 'siez(text) > 3' calls siez(), which CEL does not have here; did you mean")
+    assert stranger.startswith("10:49 HR110 'txt' names 'txt', which no record has; did you mean 'text'?")
+    assert len(problems("siez", "size")) == 1
+    (model,) = problems("'txt'", "'true'")
+    assert model.startswith("9:25 HR111 the route names model 'qick', which the file does not have")
