@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import NamedTuple
 
 import pluggy
 
@@ -13,7 +14,18 @@ from headrace.core.errors import BrokenPluginError, DuplicateStepError
 from headrace.core.options import NoOptions, Options
 from headrace.core.step import Factory, Kind, StepSpec
 
-__all__ = ["Catalog", "installed_catalog"]
+__all__ = ["Catalog", "Plugin", "broken_plugin", "installed_catalog"]
+
+
+class Plugin(NamedTuple):
+    """An entry point that was loaded, or failed to."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    fault: str
+    """What it raised; empty when all is well."""
 
 
 class Catalog:
@@ -23,6 +35,8 @@ class Catalog:
         self._specs: dict[tuple[Kind, str], StepSpec] = {}
         self._doubled: dict[tuple[Kind, str], list[str]] = {}
         self._distribution = ""
+        self.plugins: list[Plugin] = []
+        """Every entry point, in the order of loading."""
         self.broken: dict[str, str] = {}
         """Entry points that failed: name -> what they raised."""
 
@@ -62,9 +76,7 @@ class Catalog:
         """
         rivals = self._doubled.get((kind, name))
         if rivals:
-            raise DuplicateStepError(
-                f"{kind} {name!r} is registered by {' and by '.join(rivals)}", mend="uninstall one of them"
-            )
+            raise _doubled(kind, name, rivals)
         return self._specs.get((kind, name))
 
     def names(self, kind: Kind) -> list[str]:
@@ -75,16 +87,24 @@ class Catalog:
         """Return every step, by kind and name."""
         return [self._specs[key] for key in sorted(self._specs)]
 
+    def doubled(self) -> list[DuplicateStepError]:
+        """Return a problem for each step that several plugins registered, HR602."""
+        return [_doubled(*key, rivals) for key, rivals in sorted(self._doubled.items())]
+
     def load(self, points: Iterable[EntryPoint]) -> None:
         """Load plugins; a broken one is remembered by name, the others still load."""
         for point in points:
+            before = dict(self._specs), {key: [*rivals] for key, rivals in self._doubled.items()}
             try:
                 self._load_one(point)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - a stranger's module may raise anything at import, or exit
-                said = " ".join(str(error).split())
-                self.broken[point.name] = f"{type(error).__name__}: {said}"
+                self.broken[point.name] = f"{type(error).__name__}: {_said(error)}"
+                self._specs, self._doubled = before  # half a plugin would work by chance
+            distribution, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "")
+            fault = self.broken.get(point.name, "")
+            self.plugins.append(Plugin(point.name, point.value, distribution, version, fault))
 
     def refuse_broken(self, name: str) -> None:
         """Raise when the plugin of that entry point is broken.
@@ -93,9 +113,7 @@ class Catalog:
             BrokenPluginError: HR601, with what the plugin raised.
         """
         if name in self.broken:
-            raise BrokenPluginError(
-                f"plugin {name!r} could not be loaded: {self.broken[name]}", mend="reinstall or update it"
-            )
+            raise broken_plugin(name, self.broken[name])
 
     def _load_one(self, point: EntryPoint) -> None:
         manager = pluggy.PluginManager(hooks.PROJECT)
@@ -112,6 +130,24 @@ class Catalog:
             self._doubled.setdefault(key, [self._specs[key].distribution]).append(self._distribution)
             return
         self._specs[key] = spec
+
+
+def broken_plugin(name: str, fault: str) -> BrokenPluginError:
+    """Return the problem that a plugin which could not be loaded is, HR601."""
+    return BrokenPluginError(f"plugin {name!r} could not be loaded: {fault}", mend="reinstall or update it")
+
+
+def _doubled(kind: Kind, name: str, rivals: Sequence[str]) -> DuplicateStepError:
+    return DuplicateStepError(
+        f"{kind} {name!r} is registered by {' and by '.join(rivals)}", mend="uninstall one of them"
+    )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception as silent:  # noqa: BLE001 - a stranger's error may not even be able to say what it is
+        return f"(it cannot say: {type(silent).__name__})"
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from headrace.core.config.units import Bytes, Milliseconds
 
@@ -13,7 +13,15 @@ __all__ = ["BatchLimits", "BrokerAddress", "Delivery", "Input", "Name", "Pipelin
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
-RawStep = Any
+STEP_MARK = "x-headrace-step"
+"""In the JSON Schema of a section: here stands a step of this kind. `headrace schema` puts in what is installed."""
+
+CodecStep = Annotated[Any, WithJsonSchema({STEP_MARK: "codec"})]
+PreprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "preprocess"})]
+ModelStep = Annotated[Any, WithJsonSchema({STEP_MARK: "model"})]
+RouterStep = Annotated[Any, WithJsonSchema({STEP_MARK: "router"})]
+PostprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "postprocess"})]
+SinkStep = Annotated[Any, WithJsonSchema({STEP_MARK: "sink"})]
 RESERVED_NAMES = frozenset(("ingress", "egress"))
 
 
@@ -46,7 +54,7 @@ class Input(_Section):
     text: DottedPath | None = Field(default=None, description="dotted path of the text in a JSON object")
     unit: DottedPath | None = Field(default=None, description="dotted path of the unit of experiments, such as a user")
     format: str | None = Field(default=None, description="name of the codec: json (default), text or cloudevents")
-    codec: RawStep = Field(default=None, description="the codec as a step, when it has options")
+    codec: CodecStep = Field(default=None, description="the codec as a step, when it has options")
     start: Annotated[str, AfterValidator(_start)] = Field(
         default="earliest", description="earliest, latest or an ISO 8601 time: where a pipeline that never ran begins"
     )
@@ -108,11 +116,13 @@ class PipelineFile(_Section):
     headrace: Literal[1] = Field(description="version of this format")
     pipeline: Name = Field(description="name of the pipeline; its consumer groups and topics begin with it")
     input: Input
-    preprocess: list[RawStep] = Field(default=[], description="steps that change records before inference, in order")
-    models: dict[Name, RawStep] = Field(default={}, description="the models, by names of your own that routers use")
-    route: RawStep = Field(default=None, description="the router that chooses models; one model needs none")
-    postprocess: list[RawStep] = Field(default=[], description="steps that change outputs, in order")
-    output: list[RawStep] = Field(min_length=1, description="the sinks that deliver results")
+    preprocess: list[PreprocessStep] = Field(
+        default=[], description="steps that change records before inference, in order"
+    )
+    models: dict[Name, ModelStep] = Field(default={}, description="the models, by names of your own that routers use")
+    route: RouterStep = Field(default=None, description="the router that chooses models; one model needs none")
+    postprocess: list[PostprocessStep] = Field(default=[], description="steps that change outputs, in order")
+    output: list[SinkStep] = Field(min_length=1, description="the sinks that deliver results")
     delivery: Delivery = Delivery()
     batch: BatchLimits = BatchLimits()
     topics: Topics = Topics()

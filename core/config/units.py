@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 __all__ = ["Bytes", "Milliseconds", "parse_bytes", "parse_milliseconds"]
 
@@ -45,8 +45,21 @@ def parse_bytes(value: Any) -> Any:
     return int(float(match.group(1)) * _BYTES[match.group(2) or "B"])
 
 
-Milliseconds = Annotated[float, BeforeValidator(parse_milliseconds), Field(ge=0)]
+_WRITTEN_DURATION = {"type": "string", "pattern": f"^{_NUMBER}(ms|s|m|h|d)$", "maxLength": _LONGEST}
+_WRITTEN_SIZE = {"type": "string", "pattern": f"^{_NUMBER}(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", "maxLength": _LONGEST}
+
+Milliseconds = Annotated[
+    float,
+    BeforeValidator(parse_milliseconds),
+    Field(ge=0),
+    WithJsonSchema({"anyOf": [_WRITTEN_DURATION, {"const": 0}], "examples": ["100ms", "5s", "2m", "1h"]}),
+]
 """A duration in the file, milliseconds in the plan."""
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    Field(gt=0),
+    WithJsonSchema({"anyOf": [_WRITTEN_SIZE, {"type": "integer", "exclusiveMinimum": 0}], "examples": ["64KiB"]}),
+]
 """A size in the file, bytes in the plan."""

@@ -106,4 +106,4 @@ class StepReader:
 
     def _broken(self) -> str:
         names = ", ".join(sorted(self._catalog.broken))
-        return f" (plugins that could not be loaded: {names})" if names else ""
+        return f" (plugins that could not be loaded: {names}; `headrace plugins check` says why)" if names else ""

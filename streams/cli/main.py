@@ -26,6 +26,8 @@ COMMANDS = {
     "publish": "Send JSONL, CSV or text lines to the input topic.",
     "tail": "Show results and dead letters as they come.",
     "model": "Import, list and show models of the registry.",
+    "plugins": "List, show and check the installed steps.",
+    "schema": "Print the JSON Schema of files and messages, and AsyncAPI.",
     "broker": "Start, stop and look at the embedded Kafka.",
     "demo": "See real reviews flow through a real Kafka and a real transformer.",
     "doctor": "Say what this machine has and lacks.",

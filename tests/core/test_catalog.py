@@ -76,6 +76,35 @@ def test_a_broken_plugin_is_named_and_the_others_load(plugin: Path, source: str,
         catalog.refuse_broken("broken")
 
 
+def test_a_plugin_that_breaks_halfway_leaves_no_step_and_no_rival_behind(plugin: Path) -> None:
+    half = GOOD.format(step="shout").replace("catalog): ", "catalog):\n    ")
+    half += "    catalog.preprocess('whisper', shout)\n    raise ValueError('no more')\n"
+    catalog = Catalog()
+    catalog.load([point(plugin, "good", GOOD.format(step="shout")), point(plugin, "half", half)])
+    assert catalog.names("preprocess") == ["shout"]
+    assert catalog.find("preprocess", "shout") is not None
+    assert [(one.name, one.module, one.fault) for one in catalog.plugins] == [
+        ("good", "plugged_good", ""),
+        ("half", "plugged_half", "ValueError: no more"),
+    ]
+
+
+def test_an_error_that_cannot_be_printed_breaks_its_plugin_only(plugin: Path) -> None:
+    mute = "class MuteError(Exception):\n    def __str__(self): raise RuntimeError\nraise MuteError"
+    catalog = Catalog()
+    catalog.load([point(plugin, "mute", mute), point(plugin, "good", GOOD.format(step="shout"))])
+    assert catalog.broken == {"mute": "MuteError: (it cannot say: RuntimeError)"}
+    assert catalog.names("preprocess") == ["shout"]
+
+
+def test_every_double_is_told_with_all_who_brought_it(plugin: Path) -> None:
+    catalog = Catalog()
+    catalog.load([point(plugin, name, GOOD.format(step="shout")) for name in ("a", "b")])
+    assert [problem.fault for problem in catalog.doubled()] == [
+        "preprocess 'shout' is registered by plugged_a and by plugged_b"
+    ]
+
+
 def test_an_entry_point_that_leads_nowhere_is_named(plugin: Path) -> None:
     catalog = Catalog()
     catalog.load([EntryPoint("lost", "no_such_module:thing", "headrace")])

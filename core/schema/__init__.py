@@ -1,0 +1,1 @@
+"""What can be said of files and messages before there are any: keys, JSON Schemas, AsyncAPI."""
