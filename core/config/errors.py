@@ -6,6 +6,7 @@ from headrace.core.errors import ConfigError, Place
 
 __all__ = [
     "DuplicateKeyError",
+    "ExperimentError",
     "ExpressionError",
     "FileUnreadableError",
     "InvalidValueError",
@@ -151,6 +152,16 @@ class TextPathError(ConfigError):
     """
 
     code = "HR116"
+
+
+class ExperimentError(ConfigError):
+    """The experiments of the file cannot be run as they are written.
+
+    An experiment needs `input.unit`, two variants, and a weight for one of them. Two that set the same key must share a
+    `layer`, or a unit could meet both and nobody could say which counts; in a layer each has a `slice` of its own.
+    """
+
+    code = "HR117"
 
 
 class NotBuiltError(ConfigError):

@@ -30,6 +30,7 @@ _DAYS = ("getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYea
 _HOURS = ("getHours", "getMilliseconds", "getMinutes", "getSeconds")
 FUNCTIONS = frozenset((*_CONVERSIONS, *_QUESTIONS, *_DAYS, *_HOURS))
 _SHOWN = 80
+_LIKE = {"result": "output.label == 'negative'", "record": "value.country == 'nl'"}
 _REFUSALS = (TypeError, KeyError, ValueError, ArithmeticError, RuntimeError)
 _NOT_TAKEN = "Failed to convert"  # what `cel` says of a value that it cannot take in
 
@@ -79,7 +80,7 @@ def compile_expression(
         source: the CEL text.
         place: where it stands in the file.
         known: the fields it may name.
-        about: what has these fields, for the message.
+        about: what has these fields, `result` or `record`, for the message.
 
     Raises:
         ExpressionError: HR110, it is not CEL, or names a field or function that there is not.
@@ -92,7 +93,7 @@ def compile_expression(
         raise ExpressionError(
             f"{shown} is not CEL: {_syntax_fault(lines[0] if lines else '')}",
             source=source,
-            mend="write one like output.label == 'negative'",
+            mend=f"write one like {_LIKE[about]}",
             place=place,
         ) from None
     names = frozenset(program.variables()) - frozenset(_MACRO_VARIABLE.findall(source))

@@ -5,23 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, Field
 
+from headrace.core.config.experiment import ExperimentFile
+from headrace.core.config.section import (
+    CodecStep,
+    ModelStep,
+    Name,
+    PostprocessStep,
+    PreprocessStep,
+    RouterStep,
+    Section,
+    SinkStep,
+)
 from headrace.core.config.units import Bytes, Milliseconds
 
 __all__ = ["BatchLimits", "BrokerAddress", "Delivery", "Input", "Name", "PipelineFile", "TopicName", "Topics"]
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
-STEP_MARK = "x-headrace-step"
-"""In the JSON Schema of a section: here stands a step of this kind. `headrace schema` puts in what is installed."""
-
-CodecStep = Annotated[Any, WithJsonSchema({STEP_MARK: "codec"})]
-PreprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "preprocess"})]
-ModelStep = Annotated[Any, WithJsonSchema({STEP_MARK: "model"})]
-RouterStep = Annotated[Any, WithJsonSchema({STEP_MARK: "router"})]
-PostprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "postprocess"})]
-SinkStep = Annotated[Any, WithJsonSchema({STEP_MARK: "sink"})]
 RESERVED_NAMES = frozenset(("ingress", "egress"))
 
 
@@ -43,11 +44,7 @@ def _dotted(value: str) -> str:
 DottedPath = Annotated[str, AfterValidator(_dotted)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Input(_Section):
+class Input(Section):
     """Where records come from and how their messages are read."""
 
     topic: TopicName = Field(description="topic that publishers write to")
@@ -64,7 +61,7 @@ class Input(_Section):
     max_bytes: Bytes = Field(default=1 << 20, description="largest message accepted; larger ones are dead letters")
 
 
-class Delivery(_Section):
+class Delivery(Section):
     """What is promised of every record."""
 
     guarantee: Literal["at_least_once", "exactly_once"] = Field(
@@ -83,7 +80,7 @@ class Delivery(_Section):
     deadline: Milliseconds | None = Field(default=None, description="records older than this end as expired")
 
 
-class BatchLimits(_Section):
+class BatchLimits(Section):
     """How many records go through the steps together."""
 
     max_records: int = Field(default=64, ge=1, le=10_000, description="most records in a batch")
@@ -91,7 +88,7 @@ class BatchLimits(_Section):
     max_tokens: int = Field(default=8192, ge=1, description="most tokens in one run of a model, padding included")
 
 
-class Topics(_Section):
+class Topics(Section):
     """How topics are made."""
 
     create: bool = Field(default=True, description="make topics that are missing; false refuses to start without them")
@@ -104,13 +101,13 @@ class Topics(_Section):
     replication: int | None = Field(default=None, ge=1, le=100, description="replicas; unset: the broker's default")
 
 
-class BrokerAddress(_Section):
+class BrokerAddress(Section):
     """Where Kafka is."""
 
     bootstrap: str | None = Field(default=None, min_length=3, description="host:port, several with commas")
 
 
-class PipelineFile(_Section):
+class PipelineFile(Section):
     """A pipeline file, version 1."""
 
     headrace: Literal[1] = Field(description="version of this format")
@@ -128,5 +125,8 @@ class PipelineFile(_Section):
     topics: Topics = Topics()
     broker: BrokerAddress = BrokerAddress()
     registry: str | None = Field(default=None, description="where models live: a folder or an fsspec URL")
-    experiments: Any = None
+    experiments: dict[Name, ExperimentFile] = Field(
+        default={}, description="who meets what instead of the file's own steps, by names of your own"
+    )
+    holdout: float = Field(default=0.0, ge=0, le=1, description="share of the units kept out of every experiment")
     groups: Any = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -105,10 +105,15 @@ def _described(model: type[BaseModel], loc: Path_) -> str:
 
 
 def _model_at(model: type[BaseModel], loc: Path_) -> type[BaseModel] | None:
-    """Follow the fields of models along a finding's location; list indices and union tags lead nowhere new."""
+    """Follow the fields of models along a finding's location; list indices and union tags lead nowhere new.
+
+    A key of a map is a name of the user's own, which may be that of a field, and leads nowhere new either.
+    """
     found: type[BaseModel] | None = model
+    is_in_map = False
     for key in loc:
-        field = found.model_fields.get(str(key)) if found else None
+        field = found.model_fields.get(str(key)) if found and not is_in_map else None
+        is_in_map = field is not None and get_origin(field.annotation) is dict
         if field is not None:
             found = next(_models_in(field.annotation), None)
     return found

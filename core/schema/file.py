@@ -8,7 +8,8 @@ from typing import Any
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from headrace.core.catalog import Catalog
-from headrace.core.config.pipeline import STEP_MARK, PipelineFile
+from headrace.core.config.pipeline import PipelineFile
+from headrace.core.config.section import STEP_MARK
 from headrace.core.errors import HeadraceError
 from headrace.core.schema.document import DIALECT, Schema, hoisted, mapped, model_schema
 from headrace.core.schema.errors import OptionsSchemaError

@@ -22,6 +22,7 @@ __all__ = ["Row", "field_rows", "key_rows", "models_in"]
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 _UNITS = {parse_milliseconds: "duration", parse_bytes: "size"}
 _BOUNDS = {Ge: ("at least", "ge"), Gt: ("more than", "gt"), Le: ("at most", "le"), Lt: ("less than", "lt")}
+_MARKS: Mapping[object, str] = {list: "[]", tuple: "[]", dict: ".NAME"}
 _MS = (("h", 3_600_000), ("m", 60_000), ("s", 1000))
 _BYTES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 
@@ -73,7 +74,7 @@ def _fields(
         yield name, field
         if section and section(name, field):
             continue
-        mark = "[]" if get_origin(field.annotation) in (list, tuple) else ""
+        mark = _MARKS.get(get_origin(field.annotation) or object, "")
         for inner in models_in(field.annotation):
             if inner not in (model, *around):
                 yield from ((f"{name}{mark}.{key}", one) for key, one in _fields(inner, (model, *around), section))

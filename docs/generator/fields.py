@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from table import code, table
 
+from headrace.core.config.experiment import ExperimentFile
 from headrace.core.schema.keys import field_rows, key_rows, models_in
 
 __all__ = ["field_table", "key_table"]
@@ -26,5 +27,6 @@ def field_table(model: type[BaseModel]) -> str:
 
 
 def _section(name: str, field: FieldInfo) -> str | None:
-    has_own_table = any(model.__module__.endswith("config.pipeline") for model in models_in(field.annotation))
+    models = list(models_in(field.annotation))
+    has_own_table = any(model.__module__.endswith("config.pipeline") or model is ExperimentFile for model in models)
     return f"[section](#{name})" if has_own_table else None

@@ -226,7 +226,7 @@ lexicon  ->  explosive
     5:10 HR604 model 'explosive' could not be made: RuntimeError: no room
 models:\n  ->  postprocess: [explosive]\nmodels:\n
     4:15 HR604 postprocess 'explosive' could not be made
-models:\n  ->  experiments: {a: {}}\nmodels:\n
+models:\n  ->  experiments: {a: {variants: {b: {}, c: {}}}}\nmodels:\n
     4:1 HR700 `experiments:` is not built yet; remove it from the file
 models:\n  ->  groups: {a: {}}\nmodels:\n
     4:1 HR700 `groups:` is not built yet; remove it from the file
@@ -296,7 +296,7 @@ postprocess: [{labels: {threshold: 7}}]
 output:
   - topic: {name: reviews.scored, when: "outptu == 1"}
   - topik: {name: reviews.alerts}
-experiments: {a: {}}
+experiments: {a: {variants: {b: {}, c: {}}}}
 delivery: {retries: "${RETRIES}"}
 surprise: 1
 """
