@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.core.options import NoOptions, Options, SinkOptions
     from headrace.core.record import Batch, Content, Message, Outgoing, Output, Position, Record
     from headrace.core.routing.decision import Candidate, Decision
+    from headrace.core.schema.shape import MessageShape
     from headrace.core.step import (
         Codec,
         Model,
@@ -58,6 +59,7 @@ __all__ = [
     "HeadraceError",
     "MachineError",
     "Message",
+    "MessageShape",
     "Model",
     "ModelFacts",
     "NoOptions",
@@ -100,6 +102,7 @@ _HOMES = {
     "headrace.core.options": ("NoOptions", "Options", "SinkOptions"),
     "headrace.core.record": ("Batch", "Content", "Message", "Outgoing", "Output", "Position", "Record"),
     "headrace.core.routing.decision": ("Candidate", "Decision"),
+    "headrace.core.schema.shape": ("MessageShape",),
     "headrace.core.step": (
         "Codec",
         "Model",

@@ -60,9 +60,9 @@ def hoisted(schema: Mapping[str, Any], name: str, into: Schema, at: str = _OWN) 
         target = part.get("$ref")
         if not isinstance(target, str) or not target.startswith(_OWN):
             return part
-        return {**part, "$ref": f"{at}{name}.{target.removeprefix(_OWN)}"}
+        return {**part, "$ref": f"{at}{name}-{target.removeprefix(_OWN)}"}
 
     whole = mapped(schema, moved)
     for inner, definition in whole.pop("$defs", {}).items():
-        into[f"{name}.{inner}"] = definition
+        into[f"{name}-{inner}"] = definition
     into[name] = whole

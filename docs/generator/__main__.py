@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from codes import code_table
-from fields import field_table, key_table
+from fields import field_table, header_table, key_table
 from interface import command_table, metric_table, name_table
 from markers import Make, filled
 from modules import module_map
@@ -18,6 +18,7 @@ from modules import module_map
 from headrace.core.catalog import installed_catalog
 from headrace.core.config import pipeline
 from headrace.core.step import KINDS, Kind
+from headrace.core.wire import headers as wire_headers
 from headrace.core.wire.result import ResultBody
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,11 @@ ROOT = Path(__file__).parents[2]
 def keys(section: str, *without: str) -> str:
     """Return the keys of a section of the pipeline file, by the name of its model."""
     return key_table(getattr(pipeline, section), without)
+
+
+def headers(model: str) -> str:
+    """Return the headers of a kind of message, by the name of their model."""
+    return header_table(getattr(wire_headers, model))
 
 
 def options(kind: str, name: str) -> str:
@@ -40,6 +46,7 @@ def options(kind: str, name: str) -> str:
 MAKERS: Mapping[str, Make] = {
     "codes": code_table,
     "commands": command_table,
+    "headers": headers,
     "keys": keys,
     "metrics": metric_table,
     "modules": module_map,

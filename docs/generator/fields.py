@@ -11,7 +11,7 @@ from table import code, table
 from headrace.core.config.experiment import ExperimentFile
 from headrace.core.schema.keys import field_rows, key_rows, models_in
 
-__all__ = ["field_table", "key_table"]
+__all__ = ["field_table", "header_table", "key_table"]
 
 
 def key_table(model: type[BaseModel], without: Sequence[str] = ()) -> str:
@@ -24,6 +24,11 @@ def field_table(model: type[BaseModel]) -> str:
     """Return what a message has: one row a field, those of inner objects dotted."""
     rows = [(code(row.key), row.type, row.meaning) for row in field_rows(model)]
     return table(("Field", "Type", "Meaning"), rows)
+
+
+def header_table(model: type[BaseModel]) -> str:
+    """Return the headers of a message: all of them are texts."""
+    return table(("Header", "Value"), [(code(row.key), row.meaning) for row in field_rows(model)])
 
 
 def _section(name: str, field: FieldInfo) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
-from headrace import Catalog, Outgoing, Record, Result, SinkOptions, hookimpl
+from headrace import Catalog, MessageShape, Outgoing, Record, Result, SinkOptions, hookimpl
 from headrace.core.wire.cloudevents import result_headers
 from headrace.core.wire.json import encode
 
@@ -45,6 +46,15 @@ class Topic:
     def outgoing(self, results: Sequence[Result]) -> Sequence[Outgoing]:
         """Return one message a result, in order."""
         return [self._message(result) for result in results]
+
+    def shape(self) -> MessageShape:
+        """Return what a message on the topic looks like."""
+        from headrace.core.schema.messages import RESULT
+
+        if self._key == "input":
+            return RESULT
+        key = {"type": ["string", "null"], "description": "the unit; none for a record without one"}
+        return replace(RESULT, name="result-by-unit", key=key)
 
     def _message(self, result: Result) -> Outgoing:
         record, body = result

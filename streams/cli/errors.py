@@ -6,6 +6,7 @@ from headrace.core.errors import ConfigError, MachineError
 
 __all__ = [
     "UnknownCodeError",
+    "UnknownMessageError",
     "WouldOverwriteError",
     "WriteFailedError",
 ]
@@ -36,3 +37,13 @@ class UnknownCodeError(ConfigError):
     """
 
     code = "HR438"
+
+
+class UnknownMessageError(ConfigError):
+    """There is no kind of message with that name.
+
+    Mend: `headrace schema message` without a name lists all of them; what publishers may write depends on the pipeline,
+    so it is in `headrace schema asyncapi FILE`.
+    """
+
+    code = "HR607"
