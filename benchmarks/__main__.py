@@ -8,12 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import minilm, model_free, startup
+from benchmarks import minilm, model_free, split, startup
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Table, machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-NAMES = ("minilm", "plain", "startup")
+NAMES = ("minilm", "plain", "startup", "split")
 
 
 def main() -> int:
@@ -37,12 +37,18 @@ def main() -> int:
 
 
 def _measure(folder: Path, asked: argparse.Namespace) -> list[Table]:
+    tables = _measure_on_kafka(Bench(folder), asked) if set(asked.names) - {"split"} else []
+    if "split" in asked.names:
+        tables.append(split.measure(asked.runs))
+    return tables
+
+
+def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
     from headrace.streams.demo.prepare import prepare
     from headrace.streams.home import cache
 
     prepared = prepare(cache() / "demo", lambda step, done, total: None)
     texts = [review.text for review in prepared.held_out]
-    bench = Bench(folder)
     tables = []
     with bench.broker():
         bench.run(*headrace("model", "import", "reviews", str(prepared.model)))

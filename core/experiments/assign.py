@@ -7,6 +7,7 @@ grouping, partitions and restarts change no answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.experiments.bucket import (
@@ -69,8 +70,13 @@ def assign(unit: str | None, experiment: Experiment, fields: Fields) -> str | No
 
 
 def variants(units: Sequence[str], experiment: Experiment) -> list[str | None]:
-    """Return the variant of each unit, in order, segments left out; the same as `assign` says, for many at once."""
-    return [assigned.variant if assigned else None for assigned in Enrolment(experiment).draw(Units(units))]
+    """Return the variant of each unit, in order, segments left out; the same as `assign` says, for many at once.
+
+    Args:
+        units: none of them empty; batches of 64 are enough to be fast.
+        experiment: made ready at its first call, and remembered.
+    """
+    return [assigned.variant if assigned else None for assigned in _enrolment(experiment).draw(Units(units))]
 
 
 class Enrolment:
@@ -145,6 +151,11 @@ class Assigner:
                 if held is not None:
                     met[at] = (held,)
         return met
+
+
+@lru_cache(maxsize=64)
+def _enrolment(experiment: Experiment) -> Enrolment:
+    return Enrolment(experiment)
 
 
 def _ranges(experiment: Experiment) -> list[tuple[float, float]]:

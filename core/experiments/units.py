@@ -96,10 +96,11 @@ class Units:
         """Return the state of FNV-1a after each unit, from the same state before all of them."""
         import numpy as np
 
+        xor, times = np.bitwise_xor, np.multiply  # what remains of a call once its name is found and `out=` parsed
         states = np.full(len(self._units), begin, np.uint32)
         for codes, factors in zip(self._columns, self._factors, strict=True):
-            np.bitwise_xor(states, codes, out=states)
-            np.multiply(states, factors, out=states)
+            xor(states, codes, states)
+            times(states, factors, states)
         return states
 
 

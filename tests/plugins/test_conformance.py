@@ -15,12 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from headrace import Batch, Options, Record, StepContext
+from headrace import Batch, Experiment, Options, Record, StepContext
 from headrace.core.catalog import installed_catalog
 from headrace.core.step import Opens, StepSpec, bind
 
 MakeRecord = Callable[..., Record]
-CONTEXT = StepContext(pipeline="reviews", name="step", registry="", models=("quick", "expert"))
+EXPERIMENTS = (
+    Experiment("colour", ("blue", "red"), (0.5, 0.5), "colour"),
+    Experiment("size", ("small", "large"), (0.5, 0.5), "size", coverage=0.5),
+)
+CONTEXT = StepContext(pipeline="reviews", name="step", registry="", models=("quick", "expert"), experiments=EXPERIMENTS)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "model lexicon": {},
@@ -30,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "router chain": {"order": ["quick", "expert"], "text": "output.summary"},
     "router rules": {"rules": [{"when": "text.contains('o')", "model": "expert"}], "otherwise": "quick"},
     "router single": {"model": "quick"},
+    "splitter split": {},
 }
 """Options with which a step works; a built-in that takes batches and has none here fails by name."""
 
@@ -41,7 +46,7 @@ def title(spec: StepSpec) -> str:
 
 
 BUILT_IN = [spec for spec in installed_catalog().specs() if spec.distribution == "headrace"]
-IN_BATCHES = [spec for spec in BUILT_IN if spec.kind in ("preprocess", "router", "model", "postprocess")]
+IN_BATCHES = [spec for spec in BUILT_IN if spec.kind in ("splitter", "preprocess", "router", "model", "postprocess")]
 RUNNABLE = [spec for spec in IN_BATCHES if title(spec) in EXAMPLES]
 every_step = pytest.mark.parametrize("spec", BUILT_IN, ids=title)
 
@@ -59,7 +64,7 @@ FIELDS = st.lists(st.tuples(TEXTS, OUTPUTS), max_size=12)
 
 
 def run(step: Any, spec: StepSpec, batch: Batch) -> Sequence[Any]:
-    call = {"router": "route", "model": "infer"}.get(spec.kind)
+    call = {"splitter": "split", "router": "route", "model": "infer"}.get(spec.kind)
     return list(getattr(step, call)(batch) if call else step(batch))
 
 
@@ -75,7 +80,9 @@ def opened(request: pytest.FixtureRequest) -> Iterator[tuple[StepSpec, Any]]:
 
 
 def batch_of(record: MakeRecord, fields: list[tuple[str, Any]]) -> Batch:
-    return Batch([record(text, id=str(at), output=output) for at, (text, output) in enumerate(fields)])
+    return Batch(
+        [record(text, id=str(at), unit=f"user-{at % 7}", output=output) for at, (text, output) in enumerate(fields)]
+    )
 
 
 def test_every_built_in_step_is_found() -> None:
