@@ -60,14 +60,10 @@ class VariantFile(Section):
     set: VariantSet = Field(default=VariantSet(), description="what it replaces; the control replaces nothing")
 
 
-Variant = Annotated[VariantFile, BeforeValidator(lambda value: {} if value is None else value)]
-"""`control:` with nothing behind it is a variant, too."""
-
-
 class ExperimentFile(Section):
     """One experiment: who takes part, and what each variant changes."""
 
-    variants: dict[Name, Variant] = Field(description="two or more, by names of your own; the first is the control")
+    variants: dict[Name, VariantFile] = Field(description="two or more, by names of your own; the first is the control")
     coverage: Share = Field(default=1.0, description="share of the units that take part; a change moves no unit")
     segment: str | None = Field(
         default=None,

@@ -19,6 +19,7 @@ from headrace.core.catalog import installed_catalog
 from headrace.core.config import pipeline
 from headrace.core.step import KINDS, Kind
 from headrace.core.wire import headers as wire_headers
+from headrace.core.wire.exposure import ExposureBody
 from headrace.core.wire.result import ResultBody
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,7 @@ def options(kind: str, name: str) -> str:
 MAKERS: Mapping[str, Make] = {
     "codes": code_table,
     "commands": command_table,
+    "exposure": lambda: field_table(ExposureBody),
     "headers": headers,
     "keys": keys,
     "metrics": metric_table,

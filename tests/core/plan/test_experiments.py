@@ -35,7 +35,7 @@ WHOLE = """\
       treatment: {weight: 3, set: {route: {single: {model: expert}}, models: {expert: lexicon}}}
   plain:
     variants:
-      a:
+      a: {}
       b: {set: {preprocess: [], postprocess: [labels]}}
 holdout: 0.05
 """
