@@ -16,6 +16,7 @@ __all__ = [
     "StepShapeError",
     "TextPathError",
     "TopicNameError",
+    "UnknownExperimentError",
     "UnknownKeyError",
     "UnknownStepError",
     "UnsetVariableError",
@@ -162,6 +163,15 @@ class ExperimentError(ConfigError):
     """
 
     code = "HR117"
+
+
+class UnknownExperimentError(ConfigError):
+    """The pipeline file has no experiment of that name.
+
+    Mend: correct the name; `headrace experiment list FILE` shows those that there are.
+    """
+
+    code = "HR118"
 
 
 class NotBuiltError(ConfigError):

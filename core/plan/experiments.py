@@ -55,7 +55,6 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     sets = experiment.sets or ((),) * len(experiment.variants)
     return {
         "id": experiment.id,
-        "phase": experiment.phase,
         "variants": [
             {"name": name, "weight": weight, "sets": list(paths)}
             for name, weight, paths in zip(experiment.variants, experiment.weights, sets, strict=True)

@@ -115,7 +115,6 @@ def test_an_experiment_is_told_in_plain_values(tmp_path: Path) -> None:
     found = read(tmp_path, HEAD + WHOLE)
     assert experiment_facts(found["expert-first"]) == {
         "id": "expert-first",
-        "phase": 1,
         "variants": [
             {"name": "control", "weight": 0.25, "sets": []},
             {"name": "treatment", "weight": 0.75, "sets": ["models.expert", "route"]},
