@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 
 from headrace.core.config.experiment import ExperimentFile
 from headrace.core.config.section import (
-    CodecName,
     CodecStep,
     ModelStep,
     Name,
@@ -51,7 +50,7 @@ class Input(Section):
     topic: TopicName = Field(description="topic that publishers write to")
     text: DottedPath | None = Field(default=None, description="dotted path of the text in a JSON object")
     unit: DottedPath | None = Field(default=None, description="dotted path of the unit of experiments, such as a user")
-    format: CodecName | None = Field(default=None, description="name of the codec: json (default), text or cloudevents")
+    format: str | None = Field(default=None, description="name of the codec: json (default), text or cloudevents")
     codec: CodecStep = Field(default=None, description="the codec as a step, when it has options")
     start: Annotated[str, AfterValidator(_start)] = Field(
         default="earliest", description="earliest, latest or an ISO 8601 time: where a pipeline that never ran begins"

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 __all__ = [
     "STEP_MARK",
-    "CodecName",
     "CodecStep",
     "ModelStep",
     "Name",
@@ -24,7 +23,6 @@ STEP_MARK = "x-headrace-step"
 """In the JSON Schema of a section: here stands a step of this kind. `headrace schema` puts in what is installed."""
 
 # Steps as the file writes them; their plugins check them.
-CodecName = Annotated[str, WithJsonSchema({STEP_MARK: "codec-name"})]
 CodecStep = Annotated[Any, WithJsonSchema({STEP_MARK: "codec"})]
 PreprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "preprocess"})]
 ModelStep = Annotated[Any, WithJsonSchema({STEP_MARK: "model"})]

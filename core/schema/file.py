@@ -29,7 +29,6 @@ def file_schema(catalog: Catalog) -> Schema:
     """
     whole = model_schema(PipelineFile)
     definitions: Schema = {kind: _kind(kind, catalog) for kind in KINDS}
-    definitions["codec-name"] = {"description": "the name of a codec", "oneOf": _names("codec", catalog)}
     for spec in catalog.specs():
         hoisted(_lenient_options(spec), _options_name(spec), definitions)
     whole["$defs"] = {**whole.get("$defs", {}), **definitions}
@@ -67,16 +66,11 @@ def _lenient_options(spec: StepSpec) -> Schema:
 
 def _kind(kind: Kind, catalog: Catalog) -> Schema:
     """Return what a step of this kind is: a name, or one key with its options."""
+    specs = [spec for spec in catalog.specs() if spec.kind == kind]
+    names = [{"const": spec.name, "description": spec.summary} for spec in specs if not _needs_options(spec)]
     options = {"type": "object", "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
-    properties = {spec.name: dict(_options(spec)) for spec in catalog.specs() if spec.kind == kind}
-    forms = [*_names(kind, catalog), {**options, "properties": properties}]
-    return {"description": f"a {kind} step: its name, or one key with its options", "oneOf": forms}
-
-
-def _names(kind: Kind, catalog: Catalog) -> list[Any]:
-    """Return the steps whose name alone will do."""
-    named = [spec for spec in catalog.specs() if spec.kind == kind and not _needs_options(spec)]
-    return [{"const": spec.name, "description": spec.summary} for spec in named] or [False]
+    keyed = {**options, "properties": {spec.name: dict(_options(spec)) for spec in specs}}
+    return {"description": f"a {kind} step: its name, or one key with its options", "oneOf": [*names, keyed]}
 
 
 def _options(spec: StepSpec) -> Iterator[tuple[str, Any]]:

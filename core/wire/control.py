@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from headrace.core.wire.json import decode, encode
 
@@ -91,12 +91,15 @@ class Skip(Setting):
 
     key = "skip/{stage}/{partition}"
 
-    first: int = Field(ge=0, alias="from", description="the first offset that is skipped")
+    first: int = Field(
+        ge=0,
+        validation_alias=AliasChoices("from", "first"),
+        serialization_alias="from",
+        description="the first offset that is skipped",
+    )
     until: int = Field(ge=0, description="the first offset after them that is not")
     why: Why = ""
     time: Time = ""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True)
 
 
 class ModelReady(Setting):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headrace.streams.cli import experiment_stop
 from headrace.streams.cli.output import emit_json, json_option, pipeline_argument, say
 from headrace.streams.cli.table import heading, print_columns, print_pairs
 
@@ -20,7 +21,11 @@ __all__ = ["experiment"]
 
 @click.group()
 def experiment() -> None:
-    """List and show the experiments of a pipeline file."""
+    """List and show the experiments of a pipeline file, stop and start them while it runs."""
+
+
+experiment.add_command(experiment_stop.stop)
+experiment.add_command(experiment_stop.start)
 
 
 @experiment.command("list")

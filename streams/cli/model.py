@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headrace.streams.cli import model_stop
 from headrace.streams.cli.output import emit_json, json_option, printable, say
 from headrace.streams.cli.table import print_columns, print_pairs
 
@@ -29,7 +30,11 @@ registry_option = click.option(
 
 @click.group()
 def model() -> None:
-    """Import, list and show models of the registry."""
+    """Import, list and show models of the registry; stop and start those of a running pipeline."""
+
+
+model.add_command(model_stop.stop)
+model.add_command(model_stop.start)
 
 
 @model.command("import")

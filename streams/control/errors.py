@@ -1,10 +1,10 @@
-"""What can be wrong with changing a running pipeline."""
+"""What can be wrong with looking at a running pipeline and changing it."""
 
 from __future__ import annotations
 
-from headrace.core.errors import BrokerError
+from headrace.core.errors import BrokerError, ConfigError
 
-__all__ = ["NeverRunError", "SettingRefusedError"]
+__all__ = ["NeverRunError", "NothingToSkipError", "SettingRefusedError", "UnknownTargetError"]
 
 
 class NeverRunError(BrokerError):
@@ -34,3 +34,23 @@ class SettingRefusedError(BrokerError):
     """
 
     code = "HR219"
+
+
+class UnknownTargetError(ConfigError):
+    """A command names a stage, model or experiment that the pipeline does not have.
+
+    Only stages that read a topic can be paused or told to skip: ingress, and those that a record reaches over a link.
+    Mend: take one of the names in the message; `headrace plan FILE` shows all of them.
+    """
+
+    code = "HR439"
+
+
+class NothingToSkipError(ConfigError):
+    """There is no record that could be skipped.
+
+    The topic has no such partition, or the stage has read the partition to its end. A record that waits is the one at
+    the committed offset; `headrace status FILE` shows where that is. Mend: name the partition that is stuck.
+    """
+
+    code = "HR226"

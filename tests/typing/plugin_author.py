@@ -17,7 +17,6 @@ from headrace import (
     Content,
     Decision,
     Message,
-    MessageShape,
     Model,
     ModelFacts,
     Opens,
@@ -131,10 +130,6 @@ class Copy:
     def topics(self) -> Sequence[str]:
         """Return the topic."""
         return [self._name]
-
-    def shape(self) -> MessageShape:
-        """Say what a message looks like."""
-        return MessageShape("copy", "An id.", body={"type": "string"}, content_type="text/plain")
 
     def outgoing(self, results: Sequence[Result]) -> Sequence[Outgoing]:
         """Return a message a result."""

@@ -15,8 +15,8 @@ from headrace.core.wire.control import AliasMove
 from headrace.streams.broker import start, stop
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.errors import BrokerUnreachableError
-from tests.streams.control.conftest import Controlled
 from tests.support.client import Client
+from tests.support.controlled import Controlled
 
 pytestmark = pytest.mark.broker
 

@@ -13,7 +13,7 @@ from headrace.streams.control import writer
 from headrace.streams.control.errors import NeverRunError, SettingRefusedError
 from headrace.streams.control.writer import author, now, read_settings, set_settings
 from headrace.streams.errors import BrokerUnreachableError
-from tests.streams.control.conftest import Controlled
+from tests.support.controlled import Controlled
 
 pytestmark = pytest.mark.broker
 

@@ -1,0 +1,49 @@
+"""`headrace skip`: let a stage pass over records that it cannot get past."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headrace.streams.cli.output import json_option, pipeline_argument
+from headrace.streams.cli.setting import change, find, why_option
+
+__all__ = ["skip"]
+
+
+@click.command()
+@pipeline_argument
+@click.option("--stage", required=True, metavar="NAME", help="The stage: ingress, or one that reads a link.")
+@click.option("--partition", required=True, type=click.IntRange(0), metavar="P", help="Partition of its topic.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1), metavar="N", help="How many offsets.")
+@why_option
+@json_option
+def skip(file: Path, *, stage: str, partition: int, count: int, why: str, as_json: bool) -> None:
+    """Let a stage of FILE pass over the next records of a partition: they become dead letters without being tried.
+
+    From the committed offset on, and no more than there are. On a link one offset is a frame of several records.
+    """
+    import asyncio
+
+    from headrace.core.wire.control import Skip, setting_key
+    from headrace.streams.control.skip import plan_skip
+    from headrace.streams.control.target import reading
+    from headrace.streams.control.writer import now, read_settings
+    from headrace.streams.status.gather import stage_spans
+
+    live = find(file)
+    found = reading(live.plan, stage)
+    before = asyncio.run(read_settings(live.bootstrap, live.plan.pipeline)).skip(stage, partition)
+    spans = asyncio.run(stage_spans(live.bootstrap, live.plan, found))
+    planned = plan_skip(found, partition, count, spans, before)
+    last = planned.until - 1
+    offsets = f"offset {last}" if planned.first == last else f"offsets {planned.first} to {last}"
+    told = (
+        f"skip     {offsets} of {found.topic}, partition {partition}",
+        f"become   dead letters in {live.plan.dead_topic}, without being tried",
+        f"behind   {planned.behind} more wait in that partition",
+    )
+    setting = Skip(first=planned.first, until=planned.until, why=why, time=now())
+    changes = {setting_key(Skip, stage=stage, partition=partition): setting}
+    change(live, changes, told, why=why, as_json=as_json)
