@@ -46,7 +46,10 @@ def test_each_name_has_a_colour_of_its_own_on_a_terminal(terminal: tuple[int, in
     voice.pass_on("expert", [b"two"])
     voice.say("three")
     voice.close()
-    seen = os.read(terminal[0], 1000).decode().splitlines()
+    data = b""
+    while data.count(b"\n") < 3:  # a terminal gives what it has so far
+        data += os.read(terminal[0], 1000)
+    seen = data.decode().splitlines()
     assert seen[0] == "\x1b[36mmain     |\x1b[0m one"
     assert seen[1] == "\x1b[33mexpert   |\x1b[0m two"
     assert seen[2].startswith("\x1b[1mheadrace |\x1b[0m ")
