@@ -53,9 +53,11 @@ def write_graph(
     rank: int = 2,
     nan: str | None = None,
     vocabulary_size: int | None = None,
+    layers: int = 1,
+    skip: bool = False,
     seed: int = 0,
 ) -> None:
-    """Write a graph with one layer of attention, mean pooling and a head.
+    """Write a graph with layers of attention, mean pooling and a head.
 
     Args:
         path: where to.
@@ -68,6 +70,8 @@ def write_graph(
         rank: of the output; 3 leaves pooling out.
         nan: a word for which the weights are not numbers.
         vocabulary_size: rows of the embedding, when the tokenizer is another one.
+        layers: how many; what comes out of all but the last is named state_0, state_1 and so on.
+        skip: whether the head also sees the mean of the embeddings: a tensor that every layer is jumped by.
         seed: of the weights.
     """
     rng = np.random.default_rng(seed)
@@ -83,7 +87,14 @@ def write_graph(
         "axis1": np.array([1], np.int64),
         "axis2": np.array([2], np.int64),
     }
-    nodes = _embedding(inputs) + _attention(masked="attention_mask" in inputs) + _head(output, rank)
+    weights |= {f"weight_{at}": rng.normal(size=(WIDTH, WIDTH)).astype(np.float32) for at in range(layers - 1)}
+    masked = "attention_mask" in inputs
+    nodes = [*_embedding(inputs), *(_mask() if masked else ())]
+    for at in range(layers - 1):
+        nodes += _layer(at, masked=masked)
+    nodes += _attention("embedded" if layers == 1 else f"state_{layers - 2}", "", masked=masked)
+    nodes += [*_pooling("mixed", "pooled", masked=masked), *(_skip(masked=masked) if skip else ())]
+    nodes += _head("mixed" if rank != 2 else "all" if skip else "pooled", output)
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["texts", logits] if rank == 2 else None)]
     if first is not None:
         nodes.append(helper.make_node("Identity", ["embedded"], [first]))
@@ -123,35 +134,57 @@ def _embedding(inputs: Sequence[str]) -> list[Any]:
     return [*nodes, helper.make_node("Identity", ["words"], ["embedded"])]
 
 
-def _attention(*, masked: bool) -> list[Any]:
-    nodes = [
-        helper.make_node("Transpose", ["embedded"], ["turned"], perm=[0, 2, 1]),
-        helper.make_node("MatMul", ["embedded", "turned"], ["likeness"]),
-    ]
-    if not masked:
-        return [
-            *nodes,
-            helper.make_node("Softmax", ["likeness"], ["attention"], axis=-1),
-            helper.make_node("MatMul", ["attention", "embedded"], ["mixed"]),
-            helper.make_node("ReduceMean", ["mixed"], ["pooled"], axes=[1], keepdims=0),
-        ]
+def _mask() -> list[Any]:
     return [
-        *nodes,
         helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
         helper.make_node("Sub", ["one", "mask"], ["absent"]),
         helper.make_node("Mul", ["absent", "far"], ["penalty"]),
         helper.make_node("Unsqueeze", ["penalty", "axis1"], ["penalties"]),
-        helper.make_node("Add", ["likeness", "penalties"], ["masked"]),
-        helper.make_node("Softmax", ["masked"], ["attention"], axis=-1),
-        helper.make_node("MatMul", ["attention", "embedded"], ["mixed"]),
         helper.make_node("Unsqueeze", ["mask", "axis2"], ["column"]),
-        helper.make_node("Mul", ["mixed", "column"], ["present"]),
-        helper.make_node("ReduceSum", ["present", "axis1"], ["sum"], keepdims=0),
         helper.make_node("ReduceSum", ["column", "axis1"], ["count"], keepdims=0),
-        helper.make_node("Div", ["sum", "count"], ["pooled"]),
     ]
 
 
-def _head(output: str, rank: int) -> list[Any]:
-    source = "pooled" if rank == 2 else "mixed"
+def _layer(at: int, *, masked: bool) -> list[Any]:
+    source = f"state_{at - 1}" if at else "embedded"
+    return [
+        *_attention(source, f"_{at}", masked=masked),
+        helper.make_node("MatMul", [f"mixed_{at}", f"weight_{at}"], [f"weighed_{at}"]),
+        helper.make_node("Tanh", [f"weighed_{at}"], [f"state_{at}"]),
+    ]
+
+
+def _attention(source: str, layer: str, *, masked: bool) -> list[Any]:
+    likeness, attention = f"likeness{layer}", f"attention{layer}"
+    nodes = [
+        helper.make_node("Transpose", [source], [f"turned{layer}"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", [source, f"turned{layer}"], [likeness]),
+    ]
+    if masked:
+        nodes.append(helper.make_node("Add", [likeness, "penalties"], [f"masked{layer}"]))
+    return [
+        *nodes,
+        helper.make_node("Softmax", [f"masked{layer}" if masked else likeness], [attention], axis=-1),
+        helper.make_node("MatMul", [attention, source], [f"mixed{layer}"]),
+    ]
+
+
+def _pooling(source: str, pooled: str, *, masked: bool) -> list[Any]:
+    if not masked:
+        return [helper.make_node("ReduceMean", [source], [pooled], axes=[1], keepdims=0)]
+    return [
+        helper.make_node("Mul", [source, "column"], [f"present_{source}"]),
+        helper.make_node("ReduceSum", [f"present_{source}", "axis1"], [f"sum_{source}"], keepdims=0),
+        helper.make_node("Div", [f"sum_{source}", "count"], [pooled]),
+    ]
+
+
+def _skip(*, masked: bool) -> list[Any]:
+    return [
+        *_pooling("embedded", "jumped", masked=masked),
+        helper.make_node("Add", ["pooled", "jumped"], ["all"]),
+    ]
+
+
+def _head(source: str, output: str) -> list[Any]:
     return [helper.make_node("MatMul", [source, "head"], [output])]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.core.registry.errors import ModelFolderError, ModelLabelsError, ModelLengthError
+from headrace.core.registry.shard import ManifestShard
 
 __all__ = ["ModelSource", "read_folder"]
 
@@ -27,7 +28,7 @@ class ModelSource:
 
     Attributes:
         folder: where its files lie.
-        graph: the ONNX file, relative to the folder.
+        graph: the ONNX file, relative to the folder; None when there are shards.
         tokenizer: tokenizer.json; None when transformers has to read the tokenizer.
         files: every file that belongs to it, relative to the folder.
         labels: names of the logits, in order.
@@ -35,10 +36,11 @@ class ModelSource:
         inputs: the graph's inputs; empty when nobody looked.
         batch_invariant: False when a text must not share a run with others.
         lineage: where it came from.
+        shards: the parts of a sharded model, in order.
     """
 
     folder: Path
-    graph: str
+    graph: str | None
     tokenizer: str | None
     files: tuple[str, ...]
     labels: tuple[str, ...]
@@ -46,6 +48,7 @@ class ModelSource:
     inputs: tuple[str, ...] = ()
     batch_invariant: bool = True
     lineage: Mapping[str, str] = field(default_factory=dict)
+    shards: tuple[ManifestShard, ...] = ()
 
 
 def read_folder(

@@ -5,81 +5,69 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from headrace.core.registry.errors import ManifestUnreadableError
 from headrace.core.registry.reference import NAME_PATTERN
+from headrace.core.registry.section import MANIFEST_FILE, FilePath, Section
+from headrace.core.registry.shard import ManifestShard, refuse_gaps
 
 __all__ = ["MANIFEST_FILE", "Manifest", "ManifestFile", "decode_manifest", "encode_manifest"]
 
-MANIFEST_FILE = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
-def _inside(path: str) -> str:
-    """A manifest may come from a stranger: no file of it may lie, or be written, outside of its own folder."""
-    parts = PurePosixPath(path).parts
-    tame = "\\" not in path and "\0" not in path and not PurePosixPath(path).is_absolute()
-    if not tame or not parts or ".." in parts or str(PurePosixPath(*parts)) != path or path == MANIFEST_FILE:
-        raise ValueError(f"{path!r} is not the path of a file inside the model's folder")
-    return path
-
-
-FilePath = Annotated[str, AfterValidator(_inside)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ManifestFile(_Section):
+class ManifestFile(Section):
     """What a file must be."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(ge=0, description="bytes")
 
 
-class Manifest(_Section):
+class Manifest(Section):
     """One version of a model. It is written last, so a version without it was never finished.
 
     Attributes:
-        format: version of this form.
+        format: version of this form; 2 has shards.
         name: the model's name.
         version: counts from 1.
         task: what it does.
-        graph: the ONNX file.
+        graph: the ONNX file; None when the model is sharded.
         tokenizer: the tokenizer.json; None when transformers reads the tokenizer from the folder.
-        inputs: the graph's inputs; empty when nobody looked.
+        inputs: the graph's inputs; empty when nobody looked. Of a sharded model those of the graph that was cut.
         labels: names of the logits, in order.
         max_tokens: longest text, special tokens included; a longer one is truncated.
         batch_invariant: False when a text's scores depend on the texts it is padded with: it then runs alone.
         files: every file of the version, by its path in the folder.
-        shards: always None; sharded models are not built yet.
-        lineage: where it came from, in words.
+        shards: its parts in order, at least two; None when it is whole.
+        lineage: where it came from, in words; of a sharded model also `sharded_from` and how it was `cut`.
         created: RFC 3339 time.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     name: str = Field(pattern=NAME_PATTERN)
     version: int = Field(ge=1)
     task: Literal["text-classification"] = "text-classification"
-    graph: FilePath
+    graph: FilePath | None
     tokenizer: FilePath | None
     inputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = Field(min_length=2)
     max_tokens: int = Field(ge=1)
     batch_invariant: bool = True
     files: dict[FilePath, ManifestFile] = Field(min_length=1)
-    shards: None = None
-    lineage: dict[str, str] = {}
+    shards: tuple[ManifestShard, ...] | None = None
+    lineage: dict[str, str] = Field(default_factory=dict)
     created: str
 
     @model_validator(mode="after")
     def _is_whole(self) -> Manifest:
-        for path in (self.graph, self.tokenizer):
+        if (self.graph is None) == (self.shards is None):
+            raise ValueError("a model has either a graph or shards")
+        if self.shards is not None:
+            refuse_gaps(self.shards, self.inputs)
+        for path in (self.graph, self.tokenizer, *(file for shard in self.shards or () for file in shard.files)):
             if path is not None and path not in self.files:
                 raise ValueError(f"{path!r} is not among its files")
         if len(set(self.labels)) != len(self.labels):
@@ -100,8 +88,21 @@ class Manifest(_Section):
     def hash(self) -> str:
         """Identifies the content: every file's hash, and what else decides a result. Neither name nor time."""
         content = self.model_dump(mode="json", include={"task", "graph", "tokenizer", "labels", "max_tokens"})
+        if self.shards is not None:
+            content["shards"] = [shard.model_dump(mode="json", exclude={"share"}) for shard in self.shards]
         content["files"] = {path: file.sha256 for path, file in self.files.items()}
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def part(self, index: int) -> Manifest:
+        """Return the manifest narrowed to the files that a worker of one part may open.
+
+        Args:
+            index: counts the parts from 0; the first one also has the tokenizer.
+        """
+        shards = self.shards or ()
+        of_parts = {file for shard in shards for file in shard.files}
+        own = {*shards[index].files, *(set(self.files) - of_parts if index == 0 else ())}
+        return self.model_copy(update={"files": {path: file for path, file in self.files.items() if path in own}})
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -103,6 +103,8 @@ class Registry:
     def files(self, manifest: Manifest) -> Path:
         """Return a folder of this machine with the model's files, verified: in place, or a copy of a remote one.
 
+        Of a manifest that was narrowed to a part (`manifest.part`), only that part's files are read or copied.
+
         Raises:
             ModelFileMissingError: HR305.
             HashMismatchError: HR306.
@@ -206,6 +208,7 @@ class Registry:
         with translated(f"read the model in {source.folder}"):
             files = {path: describe_file(source.folder / path) for path in source.files}
         return Manifest(
+            format=2 if source.shards else 1,
             name=name,
             version=version,
             graph=source.graph,
@@ -215,6 +218,7 @@ class Registry:
             max_tokens=source.max_tokens,
             batch_invariant=source.batch_invariant,
             files=files,
+            shards=source.shards or None,
             lineage=dict(source.lineage),
             created=f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%dT%H:%M:%SZ}",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headrace.core.errors import ConfigError, MachineError, PluginError, RecordError
 
 __all__ = [
+    "BoundaryTensorError",
     "GraphFailedError",
     "GraphInputsError",
     "GraphOutputError",
@@ -13,6 +14,7 @@ __all__ = [
     "ModelMemoryError",
     "NotANumberError",
     "ProviderMissingError",
+    "ShardIndexError",
     "TokenizerUnreadableError",
 ]
 
@@ -108,3 +110,24 @@ class ModelLibraryError(MachineError):
     """
 
     code = "HR328"
+
+
+class BoundaryTensorError(RecordError):
+    """A record comes without a tensor that this part of a sharded model takes, or with another shape or type.
+
+    What travels between two parts is in the model's manifest. Another version's part, or a frame that was not written
+    by Headrace, gives something else; nothing is guessed, and the record is a dead letter. Mend: start the workers of
+    all parts with the same version, then redrive the dead letters.
+    """
+
+    code = "HR337"
+
+
+class ShardIndexError(ConfigError):
+    """A worker is to open a part that the model does not have.
+
+    The plan was made when this version had another number of parts, or none: the registry of this machine is not the
+    one that the plan was made with. Mend: give all workers the same registry, and start the pipeline again.
+    """
+
+    code = "HR338"

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from headrace import Batch, Catalog, ModelFacts, Options, Output, StepContext, hookimpl
+from headrace import Batch, Catalog, ModelFacts, Options, Output, ShardFacts, StepContext, hookimpl
 from headrace.core.errors import HeadraceError
 from headrace.core.options import TUNING
 from headrace.core.registry.errors import ModelLengthError
 from headrace.core.registry.manifest import Manifest
 from headrace.core.registry.store import Registry
-from headrace.plugins.models.errors import GraphOutputError, NotANumberError
-from headrace.plugins.models.onnx_batch import cut, pad
-from headrace.plugins.models.onnx_graph import Graph, open_graph
-from headrace.plugins.models.tokenizer import Encoded, Tokenizer, open_tokenizer
+from headrace.plugins.models.onnx_batch import Limits
+from headrace.plugins.models.onnx_opening import Opening, refuse_index
+from headrace.plugins.models.onnx_output import outputs_of
+from headrace.plugins.models.onnx_part import FirstPart, LaterPart
+from headrace.plugins.models.onnx_rows import MARK_BYTES
+from headrace.plugins.models.onnx_whole import Whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,19 +63,25 @@ class OnnxOptions(Options):
 
 
 class OnnxModel:
-    """Classify texts with an ONNX graph from the registry: `label`, `score`, `scores`, `tokens`, `truncated`."""
+    """Classify texts with an ONNX graph from the registry: `label`, `score`, `scores`, `tokens`, `truncated`.
+
+    A sharded model answers as the whole one does: all its parts in one process, or one part a stage.
+    """
 
     def __init__(self, options: OnnxOptions) -> None:
         self._options = options
-        self._graph: Graph | None = None
-        self._tokenizer: Tokenizer | None = None
+        self._opened: Whole | FirstPart | LaterPart | None = None
         self._labels: tuple[str, ...] = ()
-        self._records, self._tokens = options.micro_batch.records, options.micro_batch.tokens
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The graph's inputs, once it is open."""
-        return self._graph.inputs if self._graph else ()
+        """The graph's inputs, once the whole model is open."""
+        return self._opened.graph.inputs if isinstance(self._opened, Whole) else ()
+
+    @property
+    def output(self) -> str:
+        """The name of the graph's logits, once the whole model is open."""
+        return self._opened.graph.output if isinstance(self._opened, Whole) else ""
 
     def facts(self, context: StepContext) -> ModelFacts:
         """Return what the manifest says; files are looked at, not read.
@@ -81,36 +90,42 @@ class OnnxModel:
             ConfigError: HR301 to HR305, HR312: the model is not there, not whole, or takes shorter texts.
         """
         registry = Registry(context.registry)
-        manifest = registry.resolve(self._options.model)
+        manifest = registry.resolve(self._wanted(context))
         registry.check(manifest)
-        self._max_tokens(manifest)
-        return ModelFacts(manifest.reference, manifest.labels, manifest.size_bytes, manifest.hash)
+        return ModelFacts(
+            version=manifest.reference,
+            labels=manifest.labels,
+            size_bytes=manifest.size_bytes,
+            hash=manifest.hash,
+            shards=_shard_facts(manifest, self._max_tokens(manifest)),
+            reference=self._options.model,
+        )
 
     def open(self, context: StepContext) -> None:
-        """Verify every file, load graph and tokenizer, and run a few texts.
+        """Verify and load what this worker needs, and run a few texts: the whole model, or one part of it.
+
+        Of a part no other part's file is opened, and only the first one has a tokenizer.
 
         Raises:
-            ConfigError: HR301 to HR312, HR321 to HR324: what is wrong with the model.
+            ConfigError: HR301 to HR312, HR321 to HR324, HR338: what is wrong with the model.
             MachineError: HR309, HR320, HR326, HR328: what is wrong with the machine.
         """
-        registry = Registry(context.registry)
-        manifest = registry.resolve(context.version or self._options.model)
-        max_tokens = self._max_tokens(manifest)
-        folder = registry.files(manifest)
-        threads = self._options.threads or context.threads
+        registry, index = Registry(context.registry), context.shard
+        manifest = registry.resolve(context.version or self._wanted(context))
+        self._max_tokens(manifest)  # before anything is read: it may be refused
+        if index is not None:
+            refuse_index(manifest, index)
+        opening = self._opening(manifest, registry.files(manifest if index is None else manifest.part(index)), context)
         with _told_of(manifest.reference):
-            self._tokenizer = open_tokenizer(folder, manifest.tokenizer, max_tokens)
-            self._graph = open_graph(folder / manifest.graph, threads=threads, providers=self._options.providers)
-            self._labels = manifest.labels
-            self._tokens = min(self._options.micro_batch.tokens, context.batch_tokens)
-            if not (self._graph.masks and manifest.batch_invariant):
-                self._records = 1
-            self._try()
-        _log.info("%s runs on %s, threads %d", manifest.reference, self._graph.provider, threads)
+            opened = opening.whole() if index is None else opening.part(index)
+            opened.try_out(_PROBES, manifest.labels)
+        self._opened, self._labels = opened, manifest.labels
+        which = "" if index is None else f", part {index + 1} of {len(manifest.shards or ())},"
+        _log.info("%s%s runs on %s, threads %d", manifest.reference, which, opened.graph.provider, opening.threads)
 
     def close(self) -> None:
         """Let go of graph and tokenizer."""
-        self._graph = self._tokenizer = None
+        self._opened = None
 
     def infer(self, batch: Batch) -> Sequence[Output]:
         """Return label, score and scores of each text, in order.
@@ -119,19 +134,51 @@ class OnnxModel:
             NotANumberError: HR325.
             ModelMemoryError: HR326.
             GraphFailedError: HR327.
+            BoundaryTensorError: HR337, a record does not bring what the last part takes.
         """
         if not len(batch):
             return []
-        tokenizer, graph = self._opened()
-        texts = tokenizer.encode(batch.texts)
-        scores = _probabilities(self._logits(texts, tokenizer, graph))
-        _refuse_nan(scores, batch)
-        return self._outputs(texts, scores)
-
-    def _opened(self) -> tuple[Tokenizer, Graph]:
-        if self._tokenizer is None or self._graph is None:
+        opened = self._opened
+        if opened is None or isinstance(opened, FirstPart):
             raise RuntimeError("infer before open")
-        return self._tokenizer, self._graph
+        logits, marks = opened.judge(batch)
+        return outputs_of(batch, logits, marks, self._labels)
+
+    def part(self, batch: Batch) -> Sequence[Mapping[str, np.ndarray[Any, Any]]]:
+        """Return each record's row of every tensor that the parts behind this one need, in order.
+
+        Raises:
+            ModelMemoryError: HR326.
+            GraphFailedError: HR327.
+            BoundaryTensorError: HR337, a record does not bring what this part takes.
+        """
+        opened = self._opened
+        if opened is None or isinstance(opened, Whole):
+            raise RuntimeError("part before open")
+        return opened.part(batch)
+
+    def feeds(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Mapping[str, np.ndarray[Any, Any]]]]:
+        """Yield the runs that these texts would make: their places, and the inputs of the whole graph.
+
+        Tools that cut or compare graphs need exactly what the graph would get.
+        """
+        return self._opened.feeds(texts) if isinstance(self._opened, Whole) else iter(())
+
+    def _wanted(self, context: StepContext) -> str:
+        """Return the reference of the file, or what an alias that was moved since means now."""
+        moved = context.aliases.get(self._options.model)
+        return self._options.model if moved is None else f"{self._options.model.partition('@')[0]}@{moved}"
+
+    def _opening(self, manifest: Manifest, folder: Path, context: StepContext) -> Opening:
+        options = self._options
+        return Opening(
+            manifest,
+            folder,
+            max_tokens=self._max_tokens(manifest),
+            threads=options.threads or context.threads,
+            providers=options.providers,
+            limits=Limits(options.micro_batch.records, min(options.micro_batch.tokens, context.batch_tokens)),
+        )
 
     def _max_tokens(self, manifest: Manifest) -> int:
         asked = self._options.max_tokens
@@ -139,42 +186,6 @@ class OnnxModel:
             fault = f"{manifest.reference} takes {manifest.max_tokens} tokens; max_tokens asks for {asked}"
             raise ModelLengthError(fault, mend=f"lower max_tokens to {manifest.max_tokens}, or leave it away")
         return asked or manifest.max_tokens
-
-    def _try(self) -> None:
-        """Run texts of different lengths, so that a model that cannot answer stops the worker, not each record."""
-        tokenizer, graph = self._opened()
-        texts = tokenizer.encode(_PROBES)
-        for rows in cut([len(text.ids) for text in texts], self._records, self._tokens):
-            logits = graph.run(pad([texts[row] for row in rows], tokenizer.pad_id, graph.dtype))
-            graph.refuse_shape(logits.shape, len(rows), self._labels)
-            if _has_nan(logits):
-                raise GraphOutputError("the graph's logits are not numbers", mend="export the model in float32")
-
-    def _logits(self, texts: list[Encoded], tokenizer: Tokenizer, graph: Graph) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        logits = np.empty((0, 0))
-        for rows in cut([len(text.ids) for text in texts], self._records, self._tokens):
-            found = graph.run(pad([texts[row] for row in rows], tokenizer.pad_id, graph.dtype))
-            if not len(logits):
-                logits = np.empty((len(texts), found.shape[1]))
-            logits[rows] = found
-        return logits
-
-    def _outputs(self, texts: list[Encoded], scores: np.ndarray[Any, Any]) -> list[Output]:
-        labels = self._labels
-        outputs: list[Output] = []
-        for text, row, best in zip(texts, scores.tolist(), scores.argmax(axis=1).tolist(), strict=True):
-            output: dict[str, Any] = {
-                "label": labels[best],
-                "score": row[best],
-                "scores": dict(zip(labels, row, strict=True)),
-                "tokens": len(text.ids),
-            }
-            if text.truncated:
-                output["truncated"] = True
-            outputs.append(output)
-        return outputs
 
 
 @hookimpl
@@ -193,26 +204,13 @@ def _told_of(reference: str) -> Iterator[None]:
         raise
 
 
-def _probabilities(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return softmax by row; a single logit is that of the second of two labels."""
-    import numpy as np
-
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    total: np.ndarray[Any, Any] = powers / powers.sum(axis=1, keepdims=True)
-    return total
-
-
-def _has_nan(values: np.ndarray[Any, Any]) -> bool:
-    import numpy as np
-
-    return bool(np.isnan(values).any())
-
-
-def _refuse_nan(scores: np.ndarray[Any, Any], batch: Batch) -> None:
-    if _has_nan(scores):
-        import numpy as np
-
-        record = batch[int(np.isnan(scores).any(axis=1).argmax())]
-        raise NotANumberError(f"the model's scores for record {record.id} are NaN", mend="export it in float32")
+def _shard_facts(manifest: Manifest, max_tokens: int) -> tuple[ShardFacts, ...]:
+    return tuple(
+        ShardFacts(
+            size_bytes=sum(manifest.files[file].size for file in shard.files),
+            hash=manifest.part(at).hash,
+            bytes_per_record=sum(one.row_bytes(max_tokens) for one in shard.outputs)
+            + (MARK_BYTES * bool(shard.outputs)),
+        )
+        for at, shard in enumerate(manifest.shards or ())
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,16 @@ from headrace.plugins.models.tokenizer import Encoded
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Padded", "cut", "pad"]
+__all__ = ["IDS", "MASK", "TYPES", "Limits", "Padded", "cut", "pad"]
+
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+
+
+class Limits(NamedTuple):
+    """How much one run takes: most texts, and most tokens, padding included."""
+
+    records: int
+    tokens: int
 
 
 class Padded(msgspec.Struct, frozen=True):
@@ -22,6 +31,10 @@ class Padded(msgspec.Struct, frozen=True):
     ids: np.ndarray[Any, Any]
     mask: np.ndarray[Any, Any]
     type_ids: np.ndarray[Any, Any]
+
+    def feeds(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the arrays under the names that graphs have for them."""
+        return {IDS: self.ids, MASK: self.mask, TYPES: self.type_ids}
 
 
 def cut(lengths: Sequence[int], records: int, tokens: int) -> Iterator[list[int]]:

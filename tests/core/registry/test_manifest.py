@@ -31,6 +31,24 @@ WHOLE: dict[str, Any] = {
 }
 
 
+STATE = {"name": "state", "dtype": "float32", "shape": ["batch", "tokens", 384]}
+MASK = {"name": "mask", "dtype": "int64", "shape": ["batch", "tokens"]}
+FILES = {"sha256": SHA, "size": 5}
+SHARDS: list[dict[str, Any]] = [
+    {"file": "part-1.onnx", "inputs": ["ids", "mask"], "outputs": [STATE, MASK], "passes": ["mask"], "share": 0.4},
+    {"file": "part-2.onnx", "inputs": ["state"], "outputs": [STATE, MASK], "passes": ["mask"], "share": 0.4},
+    {"file": "part-3.onnx", "inputs": ["state", "mask"], "share": 0.2},
+]
+SHARDED: dict[str, Any] = {
+    **WHOLE,
+    "format": 2,
+    "graph": None,
+    "inputs": ["ids", "mask"],
+    "shards": SHARDS,
+    "files": {**{f"part-{at}.onnx": {**FILES, "sha256": str(at) * 64} for at in (1, 2, 3)}, "tokenizer.json": FILES},
+}
+
+
 def read(value: Any) -> Manifest:
     return decode_manifest(json.dumps(value).encode(), name="reviews", version=3)
 
@@ -104,7 +122,7 @@ def test_what_does_not_hold_together_is_refused(changes: dict[str, Any], fault: 
 
 @pytest.mark.provokes("HR304")
 def test_a_newer_format_asks_for_a_newer_headrace() -> None:
-    error = refusal(json.dumps({"format": 2, "anything": "else"}).encode())
+    error = refusal(json.dumps({"format": 3, "anything": "else"}).encode())
     assert error.mend == "update headrace"
 
 
@@ -127,3 +145,71 @@ def test_whatever_decides_a_result_changes_the_hash(changes: dict[str, Any]) -> 
 
 def test_a_whole_manifest_is_read() -> None:
     assert read(WHOLE).graph == "onnx/model.onnx"
+
+
+# -- shards
+
+
+def shard(at: int, **changes: Any) -> dict[str, Any]:
+    """Return the sharded manifest with one part changed."""
+    return {**SHARDED, "shards": [{**one, **changes} if here == at else one for here, one in enumerate(SHARDS)]}
+
+
+def test_a_sharded_manifest_reads_back_as_it_was_written() -> None:
+    manifest = read(SHARDED)
+    assert decode_manifest(encode_manifest(manifest), name="reviews", version=3) == manifest
+    first, second, _ = manifest.shards or ()
+    assert (first.makes, second.passes) == (("state",), ("mask",))
+    assert str(first.outputs[0]) == "state float32[batch, tokens, 384]"
+    assert (first.outputs[0].row(7), first.outputs[0].row_bytes(7)) == ((7, 384), 7 * 384 * 4)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        shard(0, inputs=["ids"]),
+        shard(0, outputs=[{**STATE, "shape": ["batch", "tokens", 385]}, MASK]),
+        {**SHARDED, "files": {**SHARDED["files"], "part-3.onnx": {**FILES, "sha256": "9" * 64}}},
+    ],
+)
+def test_whatever_decides_a_sharded_result_changes_the_hash(changed: dict[str, Any]) -> None:
+    assert read(changed).hash != read(SHARDED).hash
+    assert read(SHARDED).hash != read(WHOLE).hash
+    assert read(shard(0, share=0.5)).hash == read(SHARDED).hash
+
+
+def test_a_part_has_its_own_files_and_only_the_first_one_those_of_the_tokenizer() -> None:
+    manifest = read(SHARDED)
+    assert [sorted(manifest.part(at).files) for at in range(3)] == [
+        ["part-1.onnx", "tokenizer.json"],
+        ["part-2.onnx"],
+        ["part-3.onnx"],
+    ]
+    assert len({manifest.part(at).hash for at in range(3)}) == 3
+
+
+@pytest.mark.provokes("HR304")
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ({**SHARDED, "graph": "tokenizer.json"}, "either a graph or shards"),
+        ({**WHOLE, "graph": None}, "either a graph or shards"),
+        ({**SHARDED, "shards": SHARDS[2:]}, "at least two parts"),
+        ({**SHARDED, "shards": []}, "at least two parts"),
+        (shard(1, file="part-1.onnx"), "two parts share a file"),
+        (shard(1, file="part-4.onnx"), "'part-4.onnx' is not among its files"),
+        (shard(1, weights="part-2.data"), "'part-2.data' is not among its files"),
+        (shard(0, inputs=["other"]), "part 1 needs 'other', which nothing before it gives"),
+        (shard(1, outputs=[STATE], passes=[]), "part 3 needs 'mask', which nothing before it gives"),
+        (shard(0, outputs=[STATE, STATE, MASK]), "part 1 gives a tensor twice"),
+        (shard(0, passes=["ids"]), "passes one that it does not give"),
+        (shard(2, outputs=[STATE]), "part 3 is the last one and gives tensors"),
+        (shard(1, outputs=[], passes=[]), "part 2 gives nothing"),
+        (shard(0, outputs=[{**STATE, "shape": ["tokens", 384]}]), "has to be 'batch'"),
+        (shard(0, outputs=[{**STATE, "shape": ["batch", "batch"]}]), "has to be 'batch'"),
+        (shard(0, outputs=[{**STATE, "shape": ["batch", "heads"]}]), "shape"),
+        (shard(0, outputs=[{**STATE, "dtype": "text"}]), "dtype"),
+    ],
+)
+def test_parts_that_do_not_hold_together_are_refused(value: dict[str, Any], fault: str) -> None:
+    assert fault in refusal(json.dumps(value).encode()).fault

@@ -1,0 +1,78 @@
+"""How a model of the registry is opened: whole, all parts of a sharded one in a row, or one part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.core.registry.manifest import Manifest
+from headrace.plugins.models.errors import ShardIndexError
+from headrace.plugins.models.onnx_batch import MASK, Limits
+from headrace.plugins.models.onnx_graph import Graph, open_graph
+from headrace.plugins.models.onnx_part import Chain, FirstPart, LaterPart, PartGraph, open_part
+from headrace.plugins.models.onnx_whole import Whole
+from headrace.plugins.models.tokenizer import open_tokenizer
+
+__all__ = ["Opening", "refuse_index"]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a model is opened with.
+
+    Attributes:
+        manifest: of the model.
+        folder: where its files are; of a part only that part's have to be there.
+        max_tokens: longest text, special tokens included.
+        threads: processor threads that a run may use.
+        providers: which to use, in order; None chooses.
+        limits: most texts and tokens of a run, where texts may share one.
+    """
+
+    manifest: Manifest
+    folder: Path
+    max_tokens: int
+    threads: int
+    providers: tuple[str, ...] | None
+    limits: Limits
+
+    def whole(self) -> Whole:
+        """Return the whole model, from texts to logits."""
+        tokenizer = open_tokenizer(self.folder, self.manifest.tokenizer, self.max_tokens)
+        graph = self._graph()
+        return Whole(tokenizer, graph, self._shared(masks=graph.masks))
+
+    def part(self, index: int) -> FirstPart | LaterPart:
+        """Return one part, counted from 0; nothing of the others is opened."""
+        limits, shards = self._shared(masks=MASK in self.manifest.inputs), self.manifest.shards or ()
+        if index > 0:
+            return LaterPart(self._part(index), shards[index - 1].outputs, limits)
+        tokenizer = open_tokenizer(self.folder, self.manifest.tokenizer, self.max_tokens)
+        return FirstPart(tokenizer, self._part(index), limits)
+
+    def _graph(self) -> Graph | Chain:
+        if self.manifest.graph is None:
+            parts = [self._part(at) for at in range(len(self.manifest.shards or ()))]
+            return Chain(parts, self.manifest.inputs)
+        return open_graph(self.folder / self.manifest.graph, threads=self.threads, providers=self.providers)
+
+    def _part(self, index: int) -> PartGraph:
+        shard = (self.manifest.shards or ())[index]
+        return open_part(self.folder, shard, threads=self.threads, providers=self.providers)
+
+    def _shared(self, *, masks: bool) -> Limits:
+        """Texts whose scores would change by sharing a run get one each."""
+        return self.limits if masks and self.manifest.batch_invariant else Limits(1, self.limits.tokens)
+
+
+def refuse_index(manifest: Manifest, index: int) -> None:
+    """Refuse a part that the model does not have.
+
+    Raises:
+        ShardIndexError: HR338.
+    """
+    count = len(manifest.shards or ())
+    if index >= count:
+        has = f"has {count} parts" if count else "is whole"
+        fault = f"a worker is to open part {index + 1} of {manifest.reference}, which {has}"
+        raise ShardIndexError(fault, mend="give all workers the same registry, and start the pipeline again")
