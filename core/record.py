@@ -79,6 +79,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         tensors: by name, this record's row of what a part of a sharded model gave to the next one.
         experiments: the variants that it met.
+        postprocess_of: experiment and variant whose postprocessing it gets; None for the base's.
         plan: hash of the plan under which it was routed.
         begun_ms: epoch milliseconds at which its first batch began.
         preprocess_ms: milliseconds of decoding, preprocessing and routing of its batch.
@@ -101,6 +102,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     output: Output | None = None
     slip: Slip | None = None
     experiments: tuple[Assigned, ...] = ()
+    postprocess_of: tuple[str, str] | None = None
     plan: str = ""
     begun_ms: float = 0.0
     preprocess_ms: float = 0.0

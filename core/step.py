@@ -36,6 +36,7 @@ __all__ = [
     "bind",
     "model_facts",
     "routed_models",
+    "routed_orders",
 ]
 
 Kind = Literal["codec", "splitter", "preprocess", "router", "model", "postprocess", "sink"]
@@ -170,6 +171,12 @@ class Router(Protocol):
     def models(self, context: StepContext) -> Sequence[str]:
         """Return every model this router may choose; `check` refuses names that the file does not have."""
 
+    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
+        """Return each order in which it may ask models, such as `[("quick", "expert")]`.
+
+        It tells between which processes records travel; a router without this method may ask any after any other.
+        """
+
 
 class Result(NamedTuple):
     """A record at its end and the body of its result, as the message contract has it."""
@@ -239,6 +246,15 @@ def model_facts(model: Any, context: StepContext) -> ModelFacts:
     """Return what a model says of itself; one that says nothing has its name as version."""
     facts = getattr(model, "facts", None)
     return facts(context) if facts else ModelFacts(version=context.name)
+
+
+def routed_orders(router: Any, context: StepContext) -> Sequence[Sequence[str]]:
+    """Return the orders in which a router may ask models; one that does not say may ask any after any other."""
+    orders = getattr(router, "orders", None)
+    if orders:
+        return [tuple(order) for order in orders(context)]
+    models = routed_models(router, context)
+    return [(one,) for one in models] + [(one, other) for one in models for other in models if one != other]
 
 
 def routed_models(router: Any, context: StepContext) -> Sequence[str]:

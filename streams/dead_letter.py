@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 from headrace.core.errors import RecordError
 from headrace.core.plan.plan import Plan
-from headrace.core.record import Outgoing
-from headrace.core.wire.dead import Failure, dead_letter
-from headrace.streams.bisect import as_failure
+from headrace.core.record import Message, Outgoing, Position, Record
+from headrace.core.wire.dead import Failure, dead_letter, without_original
+from headrace.core.wire.json import encode
+from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.slot import Slot
 
-__all__ = ["DeadLetters"]
+__all__ = ["DeadLetters", "ReadAgain"]
+
+ReadAgain = Callable[[Position], Awaitable[Message | None]]
+"""Reads a message of the input again; None when it has expired."""
 
 
 class DeadLetters:
-    """Makes the dead letters of one pipeline."""
+    """Makes the dead letters of one stage.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: the pipeline.
+        stage: the stage whose records fail.
+        read_again: finds the original of a record that came over a link.
+    """
+
+    def __init__(self, plan: Plan, stage: str, read_again: ReadAgain) -> None:
         self._topic, self._pipeline, self._hash = plan.dead_topic, plan.pipeline, plan.hash
         self._plugins = {output.name: output.step.spec.name for output in plan.outputs}
+        self._stage, self._read_again = stage, read_again
 
-    def letter(self, slot: Slot, failure: Failure) -> Outgoing:
-        """Return the dead letter of a slot for this failure."""
-        return dead_letter(
-            slot.message,
+    async def letter(self, slot: Slot, failure: Failure) -> Outgoing:
+        """Return the dead letter of a slot for this failure, with its original, or with what is left of it."""
+        message = slot.message or await self._read_again(slot.source)
+        is_missing = message is None
+        if message is None:
+            message = _decoded(slot)
+        letter = dead_letter(
+            message,
             failure,
             topic=self._topic,
             pipeline=self._pipeline,
             plan=self._hash,
             now_ms=time.time() * 1000,
         )
+        return without_original(letter) if is_missing else letter
 
     def refused(self, output: str, error: RecordError) -> Failure:
-        """Return the failure of a result that its topic does not take."""
+        """Return the failure of a result, or of a frame, that its topic does not take."""
+        if output not in self._plugins:
+            return as_failure(error, stage=self._stage, plugin=output)
         return as_failure(error, stage="egress", plugin=self._plugins[output], output=output)
+
+
+def _decoded(slot: Slot) -> Message:
+    """Return what is left of a message that has expired: the value as it was decoded."""
+    record: Record | None = slot.record or slot.remains
+    if record is None:
+        return Message(slot.source, None, None, (), -1)
+    value: bytes | None = None
+    with Trap():
+        value = record.value.encode("utf-8", "replace") if isinstance(record.value, str) else encode(record.value)
+    return Message(slot.source, record.key, value, record.headers, record.timestamp_ms)

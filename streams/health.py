@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 __all__ = ["Health"]
 
@@ -11,17 +12,25 @@ class Health:
     """What /healthz and /readyz answer. Written by the loop, read by the web page; both in one event loop."""
 
     def __init__(self) -> None:
-        self._reading = False
+        self._waiting: dict[str, str] = {"": "starting"}  # stage -> why it does not read; "" until all are known
         self._broker_fault = ""
-        self._why = "starting"
         self._stopping = False
         self._since = time.monotonic()
 
-    def reading(self, is_reading: bool, why: str = "") -> None:
-        """Note whether the loop gets through to the broker."""
-        if is_reading != self._reading:
+    def expect(self, stages: Iterable[str]) -> None:
+        """Name the stages that have to read before the worker is ready."""
+        self._waiting = dict.fromkeys(stages, "starting")
+
+    def reading(self, is_reading: bool, why: str = "", stage: str = "ingress") -> None:
+        """Note whether a stage's loop gets through to the broker."""
+        before = bool(self._waiting)
+        self._waiting.pop("", None)
+        if is_reading:
+            self._waiting.pop(stage, None)
+        else:
+            self._waiting[stage] = why
+        if bool(self._waiting) != before:
             self._since = time.monotonic()
-        self._reading, self._why = is_reading, why
 
     def broker(self, fault: str = "") -> None:
         """Note whether the broker takes heartbeats; empty when it does."""
@@ -36,14 +45,19 @@ class Health:
     @property
     def is_ready(self) -> bool:
         """Whether records flow, or would if there were any."""
-        return self._reading and not self._stopping and not self._broker_fault
+        return not self._waiting and not self._stopping and not self._broker_fault
 
     @property
     def why(self) -> str:
         """Why it is not ready; empty when it is."""
         if self._stopping:
             return "stopping"
-        return self._broker_fault or ("" if self._reading else self._why)
+        return self._broker_fault or self._first_why()
+
+    def _first_why(self) -> str:
+        for stage, why in self._waiting.items():
+            return why if stage in ("", "ingress") else f"{stage}: {why}"
+        return ""
 
     def facts(self) -> dict[str, object]:
         """Return the answer of /readyz."""

@@ -9,31 +9,28 @@ from typing import Any
 
 from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.errors import ModelOutputError, StepContractError
-from headrace.core.record import Record
+from headrace.core.plan.stages import StagePlan
+from headrace.core.record import Batch, Record
 from headrace.core.routing.chain import handed_on
-from headrace.core.routing.slip import advance
+from headrace.core.routing.slip import Slip, advance, next_part
+from headrace.core.wire.errors import ModelStoppedError, PlanChangedError
 from headrace.core.wire.json import encode
-from headrace.streams.bisect import as_failure
+from headrace.streams.bisect import Retries, as_failure
 from headrace.streams.leg import Leg
 from headrace.streams.slot import Slot
 
-__all__ = ["Infer", "run_models"]
+__all__ = ["Infer", "ModelStage", "RunPart"]
 
 
 class Infer(Leg):
-    """Runs one model over the records whose slip names it next."""
-
-    def select(self, slots: Sequence[Slot]) -> list[Slot]:
-        """Return the live slots whose next model is this one."""
-        return [slot for slot in super().select(slots) if _next_model(slot) == self.stage]
+    """Runs a model, or the last part of one: each record gets the output, and its slip moves on."""
 
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the model; each record that it served carries the time of its batch."""
         begun = time.perf_counter()
-        served = self.select(slots)
         count = super().run(slots)
         took_ms = (time.perf_counter() - begun) * 1000
-        for slot in served:
+        for slot in slots:
             if slot.record is not None:
                 slot.record = slot.record.replace(inference_ms=slot.record.inference_ms + took_ms)
         return count
@@ -48,44 +45,77 @@ class Infer(Leg):
         if not isinstance(answer, Mapping):
             raise ModelOutputError(f"the model returned {type(answer).__name__}, not an object", mend="return a dict")
         _refuse_unwritable(answer)
-        if record.slip is None:
-            return record
-        return handed_on(record, answer, advance(record.slip, answer, _accepts))
+        return handed_on(record.replace(tensors={}), answer, advance(_slip(record), answer, _accepts))
 
 
-def run_models(legs: Mapping[str, Infer], slots: Sequence[Slot], meter: Callable[[str, int, float], None]) -> None:
-    """Run models until no slip names another one; each round is one step further along every slip."""
-    while True:
-        due = {name for slot in slots if (name := _next_model(slot)) is not None}
-        if not due:
-            return
-        _refuse_strangers(due - legs.keys(), slots)
-        for name in [name for name in legs if name in due]:
-            begun = time.perf_counter()
-            count = legs[name].run(slots)
-            meter(name, count, time.perf_counter() - begun)
+class RunPart(Infer):
+    """Runs a part of a sharded model that is not the last one: each record gets the tensors for the next one."""
+
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the record with its tensors, on its way to the next part.
+
+        Raises:
+            StepContractError: HR603, it is no mapping of arrays.
+        """
+        if not isinstance(answer, Mapping) or not all(hasattr(array, "dtype") for array in answer.values()):
+            raise StepContractError("the part of the model returned no tensors", mend="return arrays by name")
+        return record.replace(tensors=answer, slip=next_part(_slip(record)))
 
 
-def _refuse_strangers(names: set[str], slots: Sequence[Slot]) -> None:
-    """End the records whose router chose a model that the pipeline does not have."""
-    for slot in slots:
-        name = _next_model(slot)
-        if name in names:
-            error = StepContractError(f"the router chose model {name!r}", mend="choose one of the pipeline's models")
-            slot.fail(as_failure(error, stage="ingress", plugin=_policy(slot)))
+class ModelStage:
+    """A model, or a part of one, in each version that is loaded."""
+
+    def __init__(self, stage: StagePlan, plugin: str, retries: Retries, stopped: Callable[[], frozenset[str]]) -> None:
+        self.stage, self._plugin, self._retries, self._stopped = stage, plugin, retries, stopped
+        self._legs: dict[str, Infer] = {}
+
+    def load(self, version: str, step: Any) -> None:
+        """Take an opened step for a version."""
+        kind = Infer if self.stage.is_last else RunPart
+        call: Callable[[Batch], Sequence[Any]] = step.infer if self.stage.is_last else step.part
+        self._legs = {**self._legs, version: kind(self.stage.name, self._plugin, call, self._retries)}
+
+    def unload(self, version: str) -> None:
+        """Forget a version; its records end as dead letters from now on."""
+        self._legs = {name: leg for name, leg in self._legs.items() if name != version}
+
+    def run(self, slots: Sequence[Slot]) -> int:
+        """Run the records whose slip names this stage next, each on the version that its slip names."""
+        name, legs = self.stage.name, self._legs
+        due = [slot for slot in slots if slot.next_stage == name]
+        if self.stage.model in self._stopped():
+            for slot in due:
+                slot.fail(self._failure(_stopped_error(self.stage.model)))
+            return 0
+        count = 0
+        for version in dict.fromkeys(_version(slot) for slot in due):
+            own = [slot for slot in due if _version(slot) == version]
+            leg = legs.get(version) or (next(iter(legs.values())) if not version and len(legs) == 1 else None)
+            if leg is not None:
+                count += leg.run(own)
+                continue
+            for slot in own:
+                fault = f"the record was routed to {version} of model {self.stage.model!r}, which is not loaded here"
+                slot.fail(self._failure(PlanChangedError(fault, mend="redrive it")))
+        return count
+
+    def _failure(self, error: Exception) -> Any:
+        return as_failure(error, stage=self.stage.name, plugin=self._plugin)
 
 
-def _next_model(slot: Slot) -> str | None:
-    record = slot.record
-    if record is None or not record.is_live or record.slip is None:
-        return None
-    candidate = record.slip.next
-    return candidate.model if candidate else None
+def _version(slot: Slot) -> str:
+    candidate = slot.record.slip.next if slot.record is not None and slot.record.slip is not None else None
+    return candidate.version or "" if candidate is not None else ""
 
 
-def _policy(slot: Slot) -> str:
-    record = slot.record
-    return record.slip.policy if record is not None and record.slip is not None else ""
+def _slip(record: Record) -> Slip:
+    if record.slip is None:
+        raise ValueError("the record has no slip")
+    return record.slip
+
+
+def _stopped_error(model: str) -> ModelStoppedError:
+    return ModelStoppedError(f"model {model!r} is stopped", mend=f"`headrace model start FILE {model}`, then redrive")
 
 
 def _refuse_unwritable(output: Mapping[str, Any]) -> None:

@@ -1,21 +1,27 @@
-"""The ingress stage: messages become records, are changed, and get their routing slip."""
+"""The ingress stage: messages become records, are split, changed, and get their routing slip."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from headrace.core.errors import StepContractError
+from headrace.core.experiments.experiment import Assigned
+from headrace.core.plan.plan import Plan, VariantPlan
 from headrace.core.record import Record
-from headrace.core.routing.decision import Decision
+from headrace.core.routing.decision import Candidate, Decision
 from headrace.core.routing.slip import Slip
 from headrace.core.step import Codec
 from headrace.core.wire.incoming import Intake, refuse_unreadable, to_record
 from headrace.streams.bisect import Trap, as_failure
+from headrace.streams.branch import Variant, met
 from headrace.streams.leg import Leg
+from headrace.streams.live import Live
 from headrace.streams.slot import Slot
 
-__all__ = ["STAGE", "Change", "Decode", "Route"]
+__all__ = ["STAGE", "Address", "Change", "Decode", "Route", "Split"]
 
 STAGE = "ingress"
 _FOLLOWED = ("single", "cascade", "chain")
@@ -30,12 +36,42 @@ class Decode:
     def run(self, slots: Sequence[Slot], now_ms: float) -> None:
         """Give each slot its record; what cannot be read fails, what has expired says so."""
         for slot in slots:
+            if slot.message is None or slot.failure is not None:
+                continue
             with Trap() as trap:
                 refuse_unreadable(slot.message, self._intake)
                 record = to_record(slot.message, self._codec.decode(slot.message), self._intake)
                 slot.record = _expired(record, now_ms)
             if trap.error is not None:
                 slot.fail(as_failure(trap.error, stage=STAGE, plugin=self._plugin))
+
+
+class Split(Leg):
+    """Asks the splitter which variants each record meets."""
+
+    def __init__(self, *leg: Any, live: Live) -> None:
+        super().__init__(*leg)
+        self._live = live
+
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the record with its variants: none of stopped experiments, each with its present phase.
+
+        Raises:
+            StepContractError: HR603, it is no tuple of assignments.
+        """
+        if not isinstance(answer, tuple | list) or not all(isinstance(one, Assigned) for one in answer):
+            raise StepContractError(
+                f"the splitter returned {type(answer).__name__}, not Assigned", mend="return a tuple of them"
+            )
+        if not answer:
+            return record
+        state = self._live.state
+        kept = tuple(
+            one if (phase := state.phases.get(one.id, one.phase)) == one.phase else Assigned(one.id, phase, one.variant)
+            for one in answer
+            if one.id not in state.stopped_experiments
+        )
+        return record.replace(experiments=kept)
 
 
 class Change(Leg):
@@ -77,8 +113,59 @@ class Route(Leg):
         return record.replace(slip=Slip(policy=self.plugin, decision=answer))
 
 
+class Address:
+    """Writes into each slip where its models are: the stage, the version that new records get, the number of parts."""
+
+    def __init__(self, plan: Plan, live: Live) -> None:
+        self._live = live
+        self._parts = {base: max(1, len(model.facts.shards)) for base, model in plan.model_plans()}
+        self._known = plan.models
+        self._changed: Mapping[Variant, VariantPlan] = {
+            key: variant for key, variant in plan.variants.items() if variant.models
+        }
+        self._post = {key: variant for key, variant in plan.variants.items() if variant.postprocess is not None}
+
+    def run(self, slots: Sequence[Slot]) -> None:
+        """Address every record that has a slip; one whose router chose a model that there is not, fails."""
+        made: dict[tuple[int, Variant | None], Decision] = {}
+        for slot in slots:
+            record = slot.record
+            if record is None or record.slip is None or not record.is_live:
+                continue
+            decision = record.slip.decision
+            change = met(record, self._changed) if self._changed else None
+            key = id(decision), change
+            if key not in made:
+                stranger = next((each.model for each in decision.steps if each.model not in self._known), None)
+                if stranger is not None:
+                    error = StepContractError(
+                        f"the router chose model {stranger!r}", mend="choose one of the pipeline's models"
+                    )
+                    slot.fail(as_failure(error, stage=STAGE, plugin=record.slip.policy))
+                    continue
+                made[key] = self._addressed(decision, self._changed[change] if change else None)
+            slip = msgspec.structs.replace(record.slip, decision=made[key])
+            variant = met(record, self._post) if self._post else None
+            slot.record = record.replace(slip=slip, plan=self._live.state.plan, postprocess_of=variant)
+
+    def _addressed(self, decision: Decision, change: VariantPlan | None) -> Decision:
+        state = self._live.state
+        steps = [self._candidate(each, change, state.versions) for each in decision.steps]
+        if decision.combine == "cascade" and state.stopped_models:  # the others of a cascade can answer in its place
+            steps = [each for each in steps if each.model not in state.stopped_models] or steps
+        return msgspec.structs.replace(decision, steps=tuple(steps))
+
+    def _candidate(self, candidate: Candidate, change: VariantPlan | None, versions: Mapping[str, str]) -> Candidate:
+        model = candidate.model
+        base = change.stage(model) if change is not None and model in change.models else model
+        version = candidate.version or versions[base]
+        return msgspec.structs.replace(candidate, stage=base, version=version, parts=self._parts[base])
+
+
 def _expired(record: Record, now_ms: float) -> Record:
     if record.deadline_ms is None or record.deadline_ms > now_ms:
         return record
     late = now_ms - record.deadline_ms
     return record.replace(status="expired", reason=f"its deadline passed {late:.0f} ms before its turn")
+
+

@@ -22,8 +22,8 @@ from headrace.streams.errors import UnexpectedError
 from headrace.streams.flight import Flight
 from headrace.streams.health import Health
 from headrace.streams.meter import Meter
+from headrace.streams.pipe import Outcome
 from headrace.streams.sender import Sender
-from headrace.streams.slot import Slot
 
 __all__ = ["LoopSettings", "RecordLoop"]
 
@@ -36,9 +36,19 @@ IDLE_POLL_MS = 20  # measured best with fetch_max_wait_ms 20: latency near the b
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """What the loop is told: how long a batch waits to fill, and how long it pauses after an error."""
+    """What the loop is told.
+
+    Attributes:
+        max_wait_ms: how long a batch waits to fill.
+        stage: whose loop it is, for health and figures.
+        weigh: how many records a message holds: 1, or those of a frame.
+        first_backoff_s: how long it pauses after an error.
+        last_backoff_s: the longest such pause.
+    """
 
     max_wait_ms: float
+    stage: str = "ingress"
+    weigh: Callable[[Message], int] = lambda message: 1
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -63,7 +73,7 @@ class RecordLoop:
         self,
         *,
         consumer: Any,
-        process: Callable[[Sequence[Message]], list[Slot]],
+        process: Callable[[Sequence[Message]], Outcome],
         executor: Executor,
         sender: Sender,
         committer: Committer,
@@ -84,6 +94,7 @@ class RecordLoop:
         self._backoff_s = settings.first_backoff_s
         self._surprises = 0
         self._failed_at: float | None = None
+        self._weight = 1.0
 
     async def run(self) -> None:
         """Loop until `stop`. Kafka's errors are waited out; ours end the loop.
@@ -130,7 +141,7 @@ class RecordLoop:
         """Take the positions of a new assignment; False while nothing is assigned."""
         async with self._lock:
             if self._parted or not self._consumer.assignment():  # until the group has agreed they still look assigned
-                self._health.reading(False, "waiting for partitions")
+                self._health.reading(False, "waiting for partitions", self._settings.stage)
                 await asyncio.sleep(IDLE_POLL_MS / 1000)
                 return False
             await self._abandon()
@@ -146,10 +157,11 @@ class RecordLoop:
         messages: list[Message] = []
         offsets: dict[Any, int] = {}
         give_up = 0.0
-        while len(messages) < self._limit.records and not self._stopping:
+        most = max(1, int(self._limit.records / self._weight))
+        while len(messages) < most and not self._stopping:
             timeout_ms = IDLE_POLL_MS if not messages else max(0.0, (give_up - time.monotonic()) * 1000)
             fetched = await self._consumer.getmany(
-                timeout_ms=timeout_ms, max_records=self._limit.records - len(messages)
+                timeout_ms=timeout_ms, max_records=most - len(messages)
             )
             if self._stale or (not fetched and (not messages or time.monotonic() >= give_up)):
                 break
@@ -158,6 +170,9 @@ class RecordLoop:
             _take(fetched, messages, offsets)
             if messages and time.monotonic() >= give_up:
                 break
+        if messages and not self._stale:
+            held = sum(self._settings.weigh(message) for message in messages)
+            self._weight += (held / len(messages) - self._weight) / 4
         return ([], {}) if self._stale else (messages, offsets)
 
     async def _launch(self, flight: Flight) -> None:
@@ -169,15 +184,15 @@ class RecordLoop:
         previous = self._flights[-1] if self._flights else None
         self._flights.append(flight)
         flight.task = asyncio.create_task(self._fly(flight, previous))
-        self._meter.in_flight(sum(len(each.messages) for each in self._flights))
+        self._note_flights()
 
     async def _fly(self, flight: Flight, previous: Flight | None) -> None:
         begun = time.monotonic()
-        slots = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, flight.messages)
-        self._limit.learn(len(flight.messages), time.monotonic() - begun)
+        outcome = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, flight.messages)
+        self._limit.learn(len(outcome.slots), time.monotonic() - begun)
         if previous is not None and not previous.sent.is_set():
             await previous.landed()  # raises when it failed: then nothing after it may be sent
-        pending = await self._sender.hand_over(slots)
+        pending = await self._sender.hand_over(outcome)
         flight.sent.set()
         await self._sender.acknowledged(pending)
         if previous is not None:
@@ -188,7 +203,13 @@ class RecordLoop:
         """Take landed flights off the list; raise what a failed one raised."""
         while self._flights and self._flights[0].task is not None and self._flights[0].task.done():
             self._flights.pop(0).task.result()  # type: ignore[union-attr]  # looked at in the condition
-        self._meter.in_flight(sum(len(each.messages) for each in self._flights))
+        self._note_flights()
+
+    def _note_flights(self) -> None:
+        weigh = self._settings.weigh
+        self._meter.in_flight(
+            self._settings.stage, sum(weigh(message) for flight in self._flights for message in flight.messages)
+        )
 
     async def _commit(self) -> None:
         async with self._lock:
@@ -215,7 +236,7 @@ class RecordLoop:
     async def _recover(self, error: Exception) -> None:
         self._failed_at = time.monotonic()
         self._refuse_endless(error)
-        self._health.reading(False, f"{type(error).__name__}: {error}")
+        self._health.reading(False, f"{type(error).__name__}: {error}", self._settings.stage)
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
         async with self._lock:
             await self._abandon()
@@ -246,7 +267,7 @@ class RecordLoop:
         self._failed_at = None
         self._surprises = 0
         self._backoff_s = self._settings.first_backoff_s
-        self._health.reading(True)
+        self._health.reading(True, stage=self._settings.stage)
 
 
 def _take(fetched: Mapping[Any, Sequence[Any]], messages: list[Message], offsets: dict[Any, int]) -> None:

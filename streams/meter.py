@@ -41,42 +41,50 @@ class Meter:
             registry=at,
         )
         self._lag = Gauge(
-            "headrace_lag_records", "Records not yet committed, by partition", ["pipeline", "partition"], registry=at
+            "headrace_lag_records", "Messages not yet committed, by stage and partition", ["pipeline", "stage", "partition"], registry=at
         )
         self._in_flight = Gauge(
-            "headrace_in_flight_records", "Records read and not yet acknowledged", ["pipeline"], registry=at
+            "headrace_in_flight_records", "Records read and not yet acknowledged", ["pipeline", "stage"], registry=at
         )
         self._gaps = Counter("headrace_gaps", "Times that expired records were passed over", ["pipeline"], registry=at)
         self._pipeline = pipeline
+        self._lagging: dict[str, frozenset[int]] = {}
 
     def model(self, name: str, count: int, seconds: float) -> None:
         """Count a batch's visit to a model."""
         self._served.labels(self._pipeline, name).inc(count)
         self._model_seconds.labels(self._pipeline, name).observe(seconds)
 
-    def batch(self, slots: Sequence[Slot], bodies: Sequence[dict[str, Any] | None]) -> None:
-        """Count how the records of a batch ended."""
-        ends = Tally(body["status"] if body is not None else "dead" for body in bodies)
-        for status, count in ends.items():
-            self._records.labels(self._pipeline, status).inc(count)
+    def failed(self, slots: Sequence[Slot]) -> None:
+        """Count the records of a batch that failed, and the results that an output could not take."""
         codes = Tally(slot.failure.code for slot in slots if slot.failure is not None)
+        if codes:
+            self._records.labels(self._pipeline, "dead").inc(codes.total())
         codes.update(failure.code for slot in slots for failure in slot.dead)
         for code, count in codes.items():
             self._dead.labels(self._pipeline, code).inc(count)
+
+    def ended(self, bodies: Sequence[dict[str, Any] | None]) -> None:
+        """Count how the records of a batch that came to their end did so."""
+        ends = Tally(body["status"] for body in bodies if body is not None)
+        for status, count in ends.items():
+            self._records.labels(self._pipeline, status).inc(count)
         observe = self._total_seconds.labels(self._pipeline).observe
         for body in bodies:
             if body is not None:
                 observe(body["timings"]["total"] / 1000)
 
-    def in_flight(self, count: int) -> None:
-        """Note how many records are read whose results are not all acknowledged."""
-        self._in_flight.labels(self._pipeline).set(count)
+    def in_flight(self, stage: str, count: int) -> None:
+        """Note how many records a stage has read whose results are not all acknowledged."""
+        self._in_flight.labels(self._pipeline, stage).set(count)
 
-    def lag(self, counts: Mapping[int, int]) -> None:
-        """Note how many records of each partition that is ours are not yet committed; others are forgotten."""
-        self._lag.clear()
+    def lag(self, stage: str, counts: Mapping[int, int]) -> None:
+        """Note how many messages of each partition that is ours are not yet committed; others are forgotten."""
+        for partition in self._lagging.get(stage, frozenset()) - counts.keys():
+            self._lag.remove(self._pipeline, stage, str(partition))
+        self._lagging[stage] = frozenset(counts)
         for partition, count in counts.items():
-            self._lag.labels(self._pipeline, str(partition)).set(count)
+            self._lag.labels(self._pipeline, stage, str(partition)).set(count)
 
     def gap(self) -> None:
         """Count a gap that `on_gap: continue` passed over."""

@@ -1,4 +1,4 @@
-"""All steps of a pipeline in one process: a batch of messages in, what is to be sent for each of them out."""
+"""The steps of a group in one process: a batch of messages in, what is to be sent for each record out."""
 
 from __future__ import annotations
 
@@ -6,139 +6,209 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import NamedTuple
 
-from headrace.core.errors import HeadraceError, StepOpenError
-from headrace.core.plan.plan import Plan, StepPlan
+from headrace.core.errors import RecordError
+from headrace.core.plan.plan import Plan
+from headrace.core.plan.stages import EGRESS, INGRESS
 from headrace.core.record import Message
-from headrace.core.step import Opens
+from headrace.core.wire.dead import Failure
+from headrace.core.wire.errors import SkippedError
+from headrace.core.wire.frame import decode_frame
 from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
-from headrace.streams.bisect import Retries, Trap
+from headrace.streams.bisect import Trap, as_failure
+from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
-from headrace.streams.inference import Infer, run_models
-from headrace.streams.ingress import Change, Decode, Route
+from headrace.streams.inference import ModelStage
+from headrace.streams.ingress import Address, Decode, Split
+from headrace.streams.link import Outbound, Shipment
+from headrace.streams.live import Live
 from headrace.streams.meter import Meter
 from headrace.streams.slot import Slot
 
-__all__ = ["Pipe", "open_pipe"]
+__all__ = ["EgressSteps", "IngressSteps", "Outcome", "Pipe"]
 
 log = logging.getLogger(__name__)
 
 
+class IngressSteps(NamedTuple):
+    """What happens to a record before its first model."""
+
+    decode: Decode
+    split: Split | None
+    preprocess: Branches
+    route: Branches | None
+    address: Address
+
+
+class EgressSteps(NamedTuple):
+    """What happens to a record after its last model."""
+
+    postprocess: Branches
+    deliver: Sequence[Deliver]
+
+
+class Outcome(NamedTuple):
+    """What became of a batch: its slots in order, and the frames for records that go on in another process."""
+
+    slots: list[Slot]
+    shipments: list[Shipment]
+
+
+class _Clock(NamedTuple):
+    """When a batch began: epoch milliseconds, and seconds for differences."""
+
+    begun_ms: float
+    begun: float
+
+
 class Pipe:
-    """The opened steps of a plan. Called by one executor thread; knows nothing of Kafka's offsets."""
+    """The opened steps of a group. Called by one executor thread; knows nothing of Kafka's offsets.
+
+    Args:
+        plan: what runs.
+        ingress: the steps before the models, when this group has them.
+        models: the model stages of this group.
+        egress: the steps after the models, when this group has them.
+        live: what may change meanwhile.
+        meter: counts.
+        closing: closes the steps.
+    """
 
     def __init__(
-        self, plan: Plan, steps: Mapping[str, Any], retries: Retries, meter: Meter, closing: ExitStack
+        self,
+        plan: Plan,
+        ingress: IngressSteps | None,
+        models: Mapping[str, ModelStage],
+        egress: EgressSteps | None,
+        *,
+        live: Live,
+        meter: Meter,
+        closing: ExitStack,
     ) -> None:
-        self._meter, self._closing = meter, closing
-        self._decode = Decode(steps["codec"], plan.input.codec.spec.name, plan.input.intake)
-        self._preprocess = _changes("ingress", plan.preprocess, steps["preprocess"], retries)
-        self._route = (
-            Route("ingress", plan.route.spec.name, steps["route"].route, retries) if plan.route is not None else None
-        )
-        self._models = {
-            name: Infer(name, model.step.spec.name, steps["models"][name].infer, retries)
-            for name, model in plan.models.items()
-        }
-        self._postprocess = _changes("egress", plan.postprocess, steps["postprocess"], retries)
-        self._deliver = [
-            Deliver(output, sink, retries) for output, sink in zip(plan.outputs, steps["outputs"], strict=True)
-        ]
-        versions = {name: model.facts.version for name, model in plan.models.items()}
-        self._facts = ResultFacts(plan.pipeline, plan.hash, versions)
+        self._plan, self._live, self._meter, self._closing = plan, live, meter, closing
+        self._ingress, self.models, self._egress = ingress, models, egress
+        self._facts = ResultFacts(plan.pipeline, plan.hash)
 
-    def process(self, messages: Sequence[Message]) -> list[Slot]:
-        """Take a batch through every step; return its slots, in order, with what is to be sent for each."""
-        begun_ms, begun = time.time() * 1000, time.perf_counter()
-        slots = [Slot(message) for message in messages]
-        self._decode.run(slots, begun_ms)
-        for change in self._preprocess:
-            change.run(slots)
-        if self._route is not None:
-            self._route.run(slots)
-        routed = time.perf_counter()
-        run_models(self._models, slots, self._meter.model)
-        inferred = time.perf_counter()
-        for change in self._postprocess:
-            change.run(slots)
-        ended = time.perf_counter()
-        spent = Spent(
-            begun_ms=begun_ms,
-            ended_ms=begun_ms + (ended - begun) * 1000,
-            preprocess_ms=(routed - begun) * 1000,
-            postprocess_ms=(ended - inferred) * 1000,
-        )
-        self._finish(slots, spent)
-        return slots
+    def entry(self, stage: str, outbound: Outbound) -> Callable[[Sequence[Message]], Outcome]:
+        """Return what takes the batches that a stage reads."""
+        if stage == INGRESS:
+            return lambda messages: self._from_input(messages, outbound)
+        return lambda messages: self._from_link(stage, messages, outbound)
 
     def close(self) -> None:
         """Close every step that was opened, the last one first."""
         self._closing.close()
 
-    def _finish(self, slots: Sequence[Slot], spent: Spent) -> None:
+    def _from_input(self, messages: Sequence[Message], outbound: Outbound) -> Outcome:
+        clock = _Clock(time.time() * 1000, time.perf_counter())
+        slots = [Slot(message) for message in messages]
+        steps = self._ingress
+        if steps is None:
+            raise ValueError("this group has no ingress")
+        self._skip(INGRESS, slots)
+        steps.decode.run(slots, clock.begun_ms)
+        if steps.split is not None:
+            steps.split.run(slots)
+        steps.preprocess.run(slots)
+        if steps.route is not None:
+            steps.route.run(slots)
+            steps.address.run(slots)
+        return self._walk(slots, clock, time.perf_counter(), outbound)
+
+    def _from_link(self, stage: str, messages: Sequence[Message], outbound: Outbound) -> Outcome:
+        clock = _Clock(time.time() * 1000, time.perf_counter())
+        slots = [slot for message in messages for slot in self._unpacked(stage, message)]
+        return self._walk(slots, clock, time.perf_counter(), outbound)
+
+    def _unpacked(self, stage: str, message: Message) -> list[Slot]:
+        """Return the slots of a frame; one that cannot be read is a slot of its own bytes, which fails."""
+        with Trap() as trap:
+            frame = decode_frame(message.value)
+            slots = [_slot(each, message, stage) for each in frame.records]
+            if self._is_skipped(stage, message):
+                for slot in slots:
+                    slot.fail(_skipped(stage))
+            return slots
+        slot = Slot(message)
+        if trap.error is not None:
+            slot.fail(as_failure(trap.error, stage=stage, plugin="link"))
+        return [slot]
+
+    def _walk(self, slots: list[Slot], clock: _Clock, routed: float, outbound: Outbound) -> Outcome:
+        self._infer(slots)
+        spent = self._spent(clock, routed)
+        if self._egress is not None:
+            self._end(self._egress, slots, spent)
+        self._leave(slots, spent)
+        shipments = outbound.pack(slots)
+        self._meter.failed(slots)
+        return Outcome(slots, shipments)
+
+    def _infer(self, slots: Sequence[Slot]) -> None:
+        """Run models until no record goes to one of this process; each round is one step further along every slip."""
+        while True:
+            due = {stage for slot in slots if (stage := slot.next_stage) in self.models}
+            if not due:
+                return
+            for name in [name for name in self.models if name in due]:
+                begun = time.perf_counter()
+                count = self.models[name].run(slots)
+                self._meter.model(name, count, time.perf_counter() - begun)
+
+    def _end(self, steps: EgressSteps, slots: Sequence[Slot], spent: Spent) -> None:
+        begun = time.perf_counter()
+        ending = [slot for slot in slots if slot.next_stage == EGRESS]
+        steps.postprocess.run(ending)
+        took_ms = (time.perf_counter() - begun) * 1000
+        spent = spent.after(took_ms)
         now = iso_time(spent.ended_ms)
         bodies = [
-            result_body(slot.record, self._facts, spent, now) if slot.record is not None else None for slot in slots
+            result_body(slot.record, self._facts, spent, now) if slot.record is not None else None for slot in ending
         ]
-        for deliver in self._deliver:
-            deliver.run(slots, bodies)
-        self._meter.batch(slots, bodies)
+        for deliver in steps.deliver:
+            deliver.run(ending, bodies)
+        for slot in ending:
+            slot.is_done = True
+        self._meter.ended(bodies)
+
+    def _spent(self, clock: _Clock, routed: float) -> Spent:
+        ended = time.perf_counter()
+        return Spent(
+            begun_ms=clock.begun_ms,
+            ended_ms=clock.begun_ms + (ended - clock.begun) * 1000,
+            preprocess_ms=(routed - clock.begun) * 1000,
+            postprocess_ms=0.0,
+        )
+
+    def _leave(self, slots: Sequence[Slot], spent: Spent) -> None:
+        """Let the records that go on elsewhere carry their times."""
+        for slot in slots:
+            record = slot.record
+            if record is not None and not slot.is_done and not record.begun_ms:
+                slot.record = record.replace(begun_ms=spent.begun_ms, preprocess_ms=spent.preprocess_ms)
+
+    def _skip(self, stage: str, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            if slot.message is not None and self._is_skipped(stage, slot.message):
+                slot.fail(_skipped(stage))
+
+    def _is_skipped(self, stage: str, message: Message) -> bool:
+        skips = self._live.state.skips.get(stage)
+        span = skips.get(message.position.partition) if skips else None
+        return span is not None and span[0] <= message.position.offset < span[1]
 
 
-def open_pipe(plan: Plan, *, threads: int, retries: Retries, meter: Meter) -> Pipe:
-    """Make and open every step of a plan: models load, hashes are checked.
-
-    Raises:
-        StepOpenError: HR604, a step failed to load with an error that is not its own clear one.
-        HeadraceError: a step's own error, with the place of the step in the file.
-    """
-    closing = ExitStack()
-
-    def opened(step: StepPlan) -> Any:
-        return _open(plan, step, threads, closing)
-
-    try:
-        steps = {
-            "codec": opened(plan.input.codec),
-            "preprocess": [opened(step) for step in plan.preprocess],
-            "route": opened(plan.route) if plan.route is not None else None,
-            "models": {name: opened(model.step) for name, model in plan.models.items()},
-            "postprocess": [opened(step) for step in plan.postprocess],
-            "outputs": [opened(output.step) for output in plan.outputs],
-        }
-    except BaseException:
-        closing.close()
-        raise
-    return Pipe(plan, steps, retries, meter, closing)
+def _slot(found: object, message: Message, stage: str) -> Slot:
+    if isinstance(found, RecordError):
+        slot = Slot(message)
+        slot.fail(as_failure(found, stage=stage, plugin="link"))
+        return slot
+    return Slot(None, found)  # type: ignore[arg-type]  # a frame holds records and errors
 
 
-def _open(plan: Plan, step: StepPlan, threads: int, closing: ExitStack) -> Any:
-    bound = step.bind()
-    if isinstance(bound, Opens):
-        closing.callback(_close, step, bound)
-        _name_failure(step, lambda: bound.open(plan.context(step.name, threads)))
-    return bound
+def _skipped(stage: str) -> Failure:
+    error = SkippedError("it was skipped by `headrace skip`", mend="redrive it once it is mended")
+    return as_failure(error, stage=stage, plugin="")
 
 
-def _close(step: StepPlan, bound: Opens) -> None:
-    with Trap() as trap:
-        bound.close()
-    if trap.error is not None:  # all records are done by now, and the other steps want to be closed too
-        log.warning("%s %r could not be closed: %r", step.spec.kind, step.name, trap.error)
-
-
-def _name_failure(step: StepPlan, action: Callable[[], None]) -> None:
-    try:
-        action()
-    except HeadraceError as error:
-        error.place = error.place or step.place
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())
-        fault = f"{step.spec.kind} {step.name!r} could not load: {type(error).__name__}: {said}"
-        raise StepOpenError(fault, mend="correct its options, or update its plugin", place=step.place) from error
-
-
-def _changes(stage: str, plans: Sequence[StepPlan], steps: Sequence[Any], retries: Retries) -> list[Change]:
-    return [Change(stage, plan.spec.name, step, retries) for plan, step in zip(plans, steps, strict=True)]

@@ -19,6 +19,7 @@ from headrace.core.record import Outgoing
 from headrace.core.wire.dead import Failure, stub
 from headrace.core.wire.errors import ResultRefusedError, ResultTooLargeError
 from headrace.streams.dead_letter import DeadLetters
+from headrace.streams.pipe import Outcome
 from headrace.streams.slot import Slot
 
 __all__ = ["Pending", "Sender"]
@@ -29,9 +30,16 @@ _REFUSALS = (*_TOO_LARGE, InvalidTimestampError, ResultRefusedError, AssertionEr
 
 
 class Pending(NamedTuple):
-    """A message on its way to the broker: a result for an output, or the dead letter of a failure, or its stub."""
+    """A message on its way to the broker: a result for an output, a frame for a link, or the dead letter of a failure.
 
-    slot: Slot
+    Attributes:
+        slots: whose it is; several only for a frame.
+        of: the output's name, the link's topic, or the failure.
+        acknowledgement: done when the broker has it.
+        is_stub: whether it is what remains of a dead letter that was refused.
+    """
+
+    slots: Sequence[Slot]
     of: str | Failure
     acknowledgement: asyncio.Future[Any]
     is_stub: bool = False
@@ -56,13 +64,16 @@ class Sender:
         self._producer, self._dead_producer, self._letters = producer, dead_producer, letters
         self._compacted = frozenset(compacted)
 
-    async def hand_over(self, slots: Sequence[Slot]) -> list[Pending]:
+    async def hand_over(self, outcome: Outcome) -> list[Pending]:
         """Hand everything to the producers, in order; return each message's pending acknowledgement."""
         pending = []
-        for slot in slots:
+        for slot in outcome.slots:
             for output, message in slot.outgoing:
-                pending.append(Pending(slot, output, await self._send(self._producer, message)))
+                pending.append(Pending((slot,), output, await self._send(self._producer, message)))
             pending += [await self._bury(slot, failure) for failure in slot.failures]
+        for shipment in outcome.shipments:
+            sent = await self._send(self._producer, shipment.message)
+            pending.append(Pending(shipment.slots, "link", sent))
         return pending
 
     async def acknowledged(self, pending: Sequence[Pending]) -> None:
@@ -75,21 +86,23 @@ class Sender:
         again = []
         for one, outcome in zip(pending, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                again.append(await self._instead(one, outcome))
+                again += await self._instead(one, outcome)
         if again:
             await self.acknowledged(again)
 
-    async def _instead(self, refused: Pending, error: BaseException) -> Pending:
+    async def _instead(self, refused: Pending, error: BaseException) -> list[Pending]:
         refusal = _refusal(error)
         if refusal is None or refused.is_stub:
             raise error
         if isinstance(refused.of, str):
-            return await self._bury(refused.slot, self._letters.refused(refused.of, refusal))
-        remains = stub(self._letters.letter(refused.slot, refused.of), type(error).__name__)
-        return Pending(refused.slot, refused.of, await self._send(self._dead_producer, remains), is_stub=True)
+            failure = self._letters.refused(refused.of, refusal)
+            return [await self._bury(slot, failure) for slot in refused.slots]
+        remains = stub(await self._letters.letter(refused.slots[0], refused.of), type(error).__name__)
+        return [Pending(refused.slots, refused.of, await self._send(self._dead_producer, remains), is_stub=True)]
 
     async def _bury(self, slot: Slot, failure: Failure) -> Pending:
-        return Pending(slot, failure, await self._send(self._dead_producer, self._letters.letter(slot, failure)))
+        letter = await self._letters.letter(slot, failure)
+        return Pending((slot,), failure, await self._send(self._dead_producer, letter))
 
     async def _send(self, producer: Any, message: Outgoing) -> asyncio.Future[Any]:
         """Hand one message over; what never leaves is answered as if the broker had refused it."""

@@ -1,38 +1,57 @@
-"""A message's place in its batch: the record it became, or the failure it met, and what is to be sent for it."""
+"""A record's place in its batch: what it became, or the failure it met, and what is to be sent for it."""
 
 from __future__ import annotations
 
-from headrace.core.record import Message, Outgoing, Record
+from headrace.core.plan.stages import EGRESS
+from headrace.core.record import Message, Outgoing, Position, Record
 from headrace.core.wire.dead import Failure
 
 __all__ = ["Slot"]
 
 
 class Slot:
-    """One message of a batch on its way through the steps; mutable, and seen by one thread at a time.
+    """One record of a batch on its way through the steps; mutable, and seen by one thread at a time.
 
     Attributes:
-        message: what Kafka gave.
+        source: where its message lies in the input.
+        message: that message as Kafka gave it; None for a record that came over a link.
         record: what it became; None until it is decoded and after it failed.
+        remains: the record as it was when it failed.
         failure: why it ends as a dead letter; None while all is well.
         outgoing: the results to send, by the name of their output.
         dead: failures of single outputs; the other outputs still get the result.
+        is_done: whether it needs nothing more from this process: it was delivered.
     """
 
-    __slots__ = ("dead", "failure", "message", "outgoing", "record")
+    __slots__ = ("dead", "failure", "is_done", "message", "outgoing", "record", "remains", "source")
 
-    def __init__(self, message: Message) -> None:
-        self.message = message
-        self.record: Record | None = None
+    def __init__(self, message: Message | None, record: Record | None = None, source: Position | None = None) -> None:
+        self.message, self.record = message, record
+        where = source or (message.position if message else record.source if record else None)
+        if where is None:
+            raise ValueError("a slot needs a message, a record or a position")
+        self.source = where
+        self.remains: Record | None = None
         self.failure: Failure | None = None
         self.outgoing: list[tuple[str, Outgoing]] = []
         self.dead: list[Failure] = []
+        self.is_done = False
 
     @property
     def failures(self) -> list[Failure]:
         """Why dead letters are due: one for a record that failed, or one for each output that could not take it."""
         return [self.failure] if self.failure is not None else self.dead
 
+    @property
+    def next_stage(self) -> str | None:
+        """The stage that the record goes to now; None when it has failed or is delivered."""
+        record = self.record
+        if record is None or self.is_done:
+            return None
+        if not record.is_live or record.slip is None:
+            return EGRESS
+        return record.slip.next_stage or EGRESS
+
     def fail(self, failure: Failure) -> None:
         """End the record as a dead letter."""
-        self.failure, self.record = failure, None
+        self.failure, self.remains, self.record = failure, self.record, None

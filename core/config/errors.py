@@ -9,7 +9,9 @@ __all__ = [
     "ExperimentError",
     "ExpressionError",
     "FileUnreadableError",
+    "GroupError",
     "InvalidValueError",
+    "LinkSizeError",
     "MissingKeyError",
     "NotBuiltError",
     "RouteError",
@@ -172,6 +174,27 @@ class UnknownExperimentError(ConfigError):
     """
 
     code = "HR118"
+
+
+class GroupError(ConfigError):
+    """A group names something that the pipeline does not have, or that another group has already.
+
+    `groups: {NAME: {models: [...], stages: [...]}}` puts stages into a process of their own. A model stands for all
+    of its stages; single ones are `ingress`, `egress`, and the parts of a sharded model such as `expert.1`.
+    `headrace plan` lists them. Mend: correct the name, or name it in one group only.
+    """
+
+    code = "HR120"
+
+
+class LinkSizeError(ConfigError):
+    """A single record may be larger than any Kafka message on the way to another process.
+
+    The plan adds up what a record can take: the message, its text, and the tensors of a sharded model for the longest
+    text. Mend: lower the model's `max_tokens` or `input.max_bytes`, or let tensors travel as float16.
+    """
+
+    code = "HR121"
 
 
 class NotBuiltError(ConfigError):

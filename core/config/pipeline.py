@@ -17,10 +17,22 @@ from headrace.core.config.section import (
     RouterStep,
     Section,
     SinkStep,
+    SplitterStep,
 )
 from headrace.core.config.units import Bytes, Milliseconds
 
-__all__ = ["BatchLimits", "BrokerAddress", "Delivery", "Input", "Name", "PipelineFile", "TopicName", "Topics"]
+__all__ = [
+    "BatchLimits",
+    "BrokerAddress",
+    "Delivery",
+    "Group",
+    "Input",
+    "Link",
+    "Name",
+    "PipelineFile",
+    "TopicName",
+    "Topics",
+]
 
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 RESERVED_NAMES = frozenset(("ingress", "egress"))
@@ -101,6 +113,28 @@ class Topics(Section):
     replication: int | None = Field(default=None, ge=1, le=100, description="replicas; unset: the broker's default")
 
 
+class Group(Section):
+    """Stages that share a process of their own; what no group names is in the group `main`."""
+
+    models: list[str] = Field(default=[], description="models whose stages it runs, all parts and variants of them")
+    stages: list[str] = Field(default=[], description="single stages: ingress, egress, or a part such as expert.1")
+    replicas: int = Field(default=1, ge=1, le=64, description="workers that `headrace run FILE` starts for it")
+
+
+class Link(Section):
+    """How records travel between processes."""
+
+    max_bytes: Bytes = Field(default=900_000, description="most bytes of records in one message; a larger record alone")
+    balance: Literal["key", "least_lag"] = Field(
+        default="key",
+        description="key: a record keeps its partition, and records of one key their order; least_lag: to the partition "
+        "of the next stage that is least behind, when order does not matter",
+    )
+    tensors: Literal["float32", "float16"] = Field(
+        default="float32", description="how the tensors of a sharded model travel; float16 halves them, with an error"
+    )
+
+
 class BrokerAddress(Section):
     """Where Kafka is."""
 
@@ -129,4 +163,8 @@ class PipelineFile(Section):
         default={}, description="who meets what instead of the file's own steps, by names of your own"
     )
     holdout: float = Field(default=0.0, ge=0, le=1, description="share of the units kept out of every experiment")
-    groups: Any = None
+    splitter: SplitterStep = Field(default=None, description="the step that assigns variants; default: split")
+    groups: dict[Name, Group] = Field(
+        default={}, description="which stages run in a process of their own; without it one process runs all"
+    )
+    link: Link = Link()

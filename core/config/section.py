@@ -16,6 +16,7 @@ __all__ = [
     "RouterStep",
     "Section",
     "SinkStep",
+    "SplitterStep",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -28,6 +29,7 @@ PreprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "preprocess"})]
 ModelStep = Annotated[Any, WithJsonSchema({STEP_MARK: "model"})]
 RouterStep = Annotated[Any, WithJsonSchema({STEP_MARK: "router"})]
 PostprocessStep = Annotated[Any, WithJsonSchema({STEP_MARK: "postprocess"})]
+SplitterStep = Annotated[Any, WithJsonSchema({STEP_MARK: "splitter"})]
 SinkStep = Annotated[Any, WithJsonSchema({STEP_MARK: "sink"})]
 
 

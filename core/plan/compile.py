@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from headrace.core.config.document import Document, Path_, read_document
 from headrace.core.config.errors import (
     InvalidValueError,
     NotBuiltError,
-    RouteError,
     TextPathError,
     UnsetVariableError,
 )
@@ -23,12 +23,14 @@ from headrace.core.config.pipeline import RESERVED_NAMES, Input, PipelineFile
 from headrace.core.config.problem import problems_of
 from headrace.core.config.suggestion import suggest
 from headrace.core.errors import HeadraceError, Place, ProblemsError
+from headrace.core.plan.experiments import experiment_problems, read_experiments
 from headrace.core.plan.fingerprint import fingerprint
-from headrace.core.plan.plan import InputPlan, ModelPlan, OutputPlan, Plan, StagePlan, StepPlan
+from headrace.core.plan.flow import FlowReader
+from headrace.core.plan.layout import Layout, link_topics, sketch_stages
+from headrace.core.plan.plan import InputPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan, VariantPlan
 from headrace.core.plan.promise import promises
 from headrace.core.plan.steps import StepReader
 from headrace.core.plan.topics import plan_topics, topic_problems
-from headrace.core.step import ModelFacts, StepContext, model_facts, routed_models
 from headrace.core.wire.incoming import Intake
 from headrace.core.wire.result import ResultBody
 
@@ -36,7 +38,12 @@ __all__ = ["compile_file"]
 
 
 def compile_file(
-    file: Path, *, registry: str, catalog: Catalog | None = None, environ: Mapping[str, str] | None = None
+    file: Path,
+    *,
+    registry: str,
+    catalog: Catalog | None = None,
+    environ: Mapping[str, str] | None = None,
+    aliases: Mapping[str, int] | None = None,
 ) -> Plan:
     """Return the plan of a pipeline file. Reads the file and the models' manifests; asks no broker.
 
@@ -45,6 +52,8 @@ def compile_file(
         registry: where models live, unless the file says otherwise.
         catalog: the steps there are; those of the installed plugins unless given.
         environ: what `${NAME}` reads; the process's environment unless given.
+        aliases: aliases that were moved while the pipeline ran: `reviews@prod` -> version. They go before the
+            registry's.
 
     Raises:
         FileUnreadableError: HR103.
@@ -52,7 +61,7 @@ def compile_file(
         ProblemsError: everything else that is wrong, by line.
     """
     document = read_document(file, os.environ if environ is None else environ)
-    compiler = _Compiler(document, catalog or installed_catalog(), registry)
+    compiler = _Compiler(document, catalog or installed_catalog(), registry, aliases or {})
     plan = compiler.compile()
     if plan is None or document.problems:
         raise ProblemsError(_in_line_order(document.problems))
@@ -70,45 +79,80 @@ def _in_line_order(problems: list[HeadraceError]) -> list[HeadraceError]:
 class _Compiler:
     """Compiles one document. Each part is read even when another is wrong, so that all problems show at once."""
 
-    def __init__(self, document: Document, catalog: Catalog, registry: str) -> None:
+    def __init__(self, document: Document, catalog: Catalog, registry: str, aliases: Mapping[str, int]) -> None:
         self._document = document
         self._steps = StepReader(document, catalog)
         self._registry = self._registry_location(registry)
+        self._aliases = aliases
+        self._reader = FlowReader(document, self._steps, self._registry, aliases)
 
     def compile(self) -> Plan | None:
         envelope = self._envelope()
         self._note(self._not_built())
         codec = self._codec()
-        preprocess = self._steps.read_all("preprocess", "preprocess")
-        models = self._models()
-        route = self._route(models)
-        postprocess = self._steps.read_all("postprocess", "postprocess")
+        flow = self._reader.base()
         outputs = tuple(self._outputs())
         if envelope is None or codec is None:
             return None
-        self._note(self._text_problems(envelope, codec, models))
+        self._note(experiment_problems(self._document, envelope))
+        experiments = read_experiments(self._document, envelope)
+        flow = replace(flow, variants=self._variants(envelope))
+        splitter = self._splitter(envelope)
+        self._note(self._text_problems(envelope, codec, flow.models))
         self._note(topic_problems(envelope.pipeline, envelope.input.topic, self._place("input", "topic"), outputs))
         source = self._input(envelope, codec)
-        groups = {"preprocess": preprocess, "route": (route,) if route else (), "postprocess": postprocess}
+        layout = Layout(self._document, envelope, flow, sketch_stages(flow, codec, splitter, outputs))
+        stages = layout.stages(self._reader)
+        groups = layout.groups(stages)
+        links = link_topics(envelope, stages, flow, self._document)
+        self._note(self._order_problems(envelope, links))
         return Plan(
             file=self._document.file,
             pipeline=envelope.pipeline,
-            hash=fingerprint(envelope.pipeline, source, groups, models, outputs),
+            hash=fingerprint(envelope.pipeline, source, flow, outputs, experiments, splitter),
             input=source,
-            preprocess=preprocess,
-            models=models,
-            route=route,
-            postprocess=postprocess,
+            preprocess=flow.preprocess,
+            models=flow.models,
+            route=flow.route,
+            postprocess=flow.postprocess,
             outputs=outputs,
             delivery=envelope.delivery,
             batch=envelope.batch,
             topic_rules=envelope.topics,
-            topics=plan_topics(envelope.pipeline, source, outputs, envelope.topics),
-            stages=tuple(_stages(envelope.pipeline, source, groups, models, outputs)),
-            promises=promises(envelope.delivery),
+            topics=(*plan_topics(envelope.pipeline, source, outputs, envelope.topics, groups, bool(experiments)), *links),
+            stages=stages,
+            groups=groups,
+            promises=promises(envelope.delivery, envelope.link, bool(links)),
             registry=self._registry,
             bootstrap=envelope.broker.bootstrap,
+            link=envelope.link,
+            splitter=splitter,
+            experiments=experiments,
+            variants=flow.variants,
+            aliases=self._aliases,
         )
+
+    def _variants(self, envelope: PipelineFile) -> dict[tuple[str, str], VariantPlan]:
+        return {
+            (experiment, variant): self._reader.variant(experiment, variant)
+            for experiment, written in envelope.experiments.items()
+            for variant in written.variants
+        }
+
+    def _splitter(self, envelope: PipelineFile) -> StepPlan | None:
+        if not envelope.experiments and not envelope.holdout:
+            return None
+        if envelope.splitter is not None:
+            return self._steps.read("splitter", ("splitter",))
+        return self._steps.default("splitter", "split", self._document.key_place(("experiments",)))
+
+    def _order_problems(self, envelope: PipelineFile, links: Sequence[TopicPlan]) -> Iterator[HeadraceError]:
+        if envelope.delivery.order == "key" and links:
+            yield NotBuiltError(
+                "delivery.order: key over several processes is not built yet",
+                mend="use order: path, or one process",
+                place=self._document.key_place(("delivery", "order")),
+            )
 
     def _note(self, problems: Iterator[HeadraceError]) -> None:
         self._document.problems.extend(problems)
@@ -135,8 +179,6 @@ class _Compiler:
 
     def _not_built(self) -> Iterator[HeadraceError]:
         asked: list[tuple[tuple[str, ...], bool]] = [
-            (("experiments",), bool(self._document.get("experiments"))),
-            (("groups",), bool(self._document.get("groups"))),
             (("delivery", "guarantee"), self._document.get("delivery", "guarantee") == "exactly_once"),
             (("delivery", "on_failure"), self._document.get("delivery", "on_failure") in ("fallback", "stop")),
         ]
@@ -162,57 +204,6 @@ class _Compiler:
         if named is not None:  # what is no name is the envelope's problem
             return self._steps.read("codec", ("input", "format")) if isinstance(named, str) else None
         return self._steps.default("codec", "json", self._place("input"))
-
-    def _models(self) -> dict[str, ModelPlan]:
-        raw = self._document.get("models")
-        names = list(raw) if isinstance(raw, dict) else []
-        read = ((name, self._steps.read("model", ("models", name), name=name)) for name in names)
-        return {name: ModelPlan(step, self._facts(step, tuple(names))) for name, step in read if step is not None}
-
-    def _facts(self, step: StepPlan, names: tuple[str, ...]) -> ModelFacts:
-        if step.name in RESERVED_NAMES:
-            fault, place = f"a model cannot be named {step.name!r}", self._document.key_place(("models", step.name))
-            self._document.problems.append(InvalidValueError(fault, mend="choose another name", place=place))
-        try:
-            facts = model_facts(step.bind(), self._context(step.name, names))
-        except HeadraceError as error:
-            error.place = error.place or step.place
-            self._document.problems.append(error)
-            return ModelFacts(version="")
-        return facts
-
-    def _context(self, name: str, models: tuple[str, ...]) -> StepContext:
-        pipeline = str(self._document.get("pipeline"))
-        return StepContext(pipeline=pipeline, name=name, registry=self._registry, models=models)
-
-    def _route(self, models: Mapping[str, ModelPlan]) -> StepPlan | None:
-        raw = self._document.get("models")
-        written = tuple(raw) if isinstance(raw, dict) else ()
-        if self._document.get("route") is not None:
-            step = self._steps.read("router", ("route",))
-            if step is not None:
-                self._note(self._route_problems(step, written))
-            return step
-        if len(written) > 1:
-            self._document.problems.append(
-                RouteError(
-                    "several models and no route",
-                    mend="add route: {cascade: {order: […], accept: 0.9}}",
-                    place=self._document.key_place(("models",)),
-                )
-            )
-        if len(written) != 1:
-            return None
-        return self._steps.default("router", "single", self._place("models"), {"model": written[0]})
-
-    def _route_problems(self, step: StepPlan, models: tuple[str, ...]) -> Iterator[HeadraceError]:
-        for name in routed_models(step.bind(), self._context(step.name, models)):
-            if name not in models:
-                mend = suggest(name, models, "models") if models else "add it under models:"
-                place = self._document.find(name, ("route",)) or step.place
-                yield RouteError(
-                    f"the route names model {name!r}, which the file does not have", mend=mend, place=place
-                )
 
     def _outputs(self) -> Iterator[OutputPlan]:
         raw = self._document.get("output")
@@ -268,17 +259,3 @@ class _Compiler:
         )
         return InputPlan(given.topic, codec, intake, given.start, given.on_gap, self._place("input", "topic"))
 
-
-def _stages(
-    pipeline: str,
-    source: InputPlan,
-    groups: Mapping[str, tuple[StepPlan, ...]],
-    models: Mapping[str, ModelPlan],
-    outputs: tuple[OutputPlan, ...],
-) -> Iterator[StagePlan]:
-    before = (source.codec, *groups["preprocess"], *groups["route"])
-    after = (*groups["postprocess"], *(output.step for output in outputs))
-    yield StagePlan("ingress", f"{pipeline}.ingress", tuple(step.name for step in before))
-    for name, model in models.items():
-        yield StagePlan(name, f"{pipeline}.{name}", (model.step.spec.name,))
-    yield StagePlan("egress", f"{pipeline}.egress", tuple(step.name for step in after))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from headrace.core.config.expression import Expression
-from headrace.core.config.pipeline import BatchLimits, Delivery, Topics
+from headrace.core.config.pipeline import BatchLimits, Delivery, Link, Topics
 from headrace.core.errors import Place
+from headrace.core.experiments.experiment import Experiment
 from headrace.core.options import Options
+from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.step import ModelFacts, StepContext, StepSpec, bind
 from headrace.core.wire.incoming import Intake
 
-__all__ = ["InputPlan", "ModelPlan", "OutputPlan", "Plan", "StagePlan", "StepPlan", "TopicPlan"]
+__all__ = ["InputPlan", "ModelPlan", "OutputPlan", "Plan", "Role", "StepPlan", "TopicPlan", "VariantPlan"]
+
+Role = Literal["input", "output", "dead", "heartbeat", "control", "audit", "exposures", "link"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,22 @@ class ModelPlan:
 
     step: StepPlan
     facts: ModelFacts
+
+
+@dataclass(frozen=True)
+class VariantPlan:
+    """What one variant of an experiment changes; None or nothing where it leaves the base as it is."""
+
+    experiment: str
+    name: str
+    preprocess: tuple[StepPlan, ...] | None = None
+    models: Mapping[str, ModelPlan] = field(default_factory=dict)
+    route: StepPlan | None = None
+    postprocess: tuple[StepPlan, ...] | None = None
+
+    def stage(self, model: str) -> str:
+        """Return the base name of the stage of a model that it changes."""
+        return f"{model}.{self.experiment}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -68,22 +88,17 @@ class OutputPlan:
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """A topic of the pipeline. `partitions` None: as many as the input has."""
+    """A topic of the pipeline. `partitions` None: as many as the input has.
+
+    `max_bytes` is the largest message that it must take, where that does not follow from the input's own limit.
+    """
 
     name: str
-    role: Literal["input", "output", "dead", "heartbeat"]
+    role: Role
     partitions: int | None
     config: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = None
-
-
-@dataclass(frozen=True)
-class StagePlan:
-    """The steps between two points where a record may change process. `group` is the consumer group it commits to."""
-
-    name: str
-    group: str
-    steps: tuple[str, ...]
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,9 +119,15 @@ class Plan:
     topic_rules: Topics
     topics: tuple[TopicPlan, ...]
     stages: tuple[StagePlan, ...]
+    groups: Mapping[str, GroupPlan]
     promises: tuple[str, ...]
     registry: str
     bootstrap: str | None
+    link: Link = Link()
+    splitter: StepPlan | None = None
+    experiments: tuple[Experiment, ...] = ()
+    variants: Mapping[tuple[str, str], VariantPlan] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def dead_topic(self) -> str:
@@ -119,16 +140,28 @@ class Plan:
         return f"{self.pipeline}.ingress"
 
     @property
-    def app_id(self) -> str:
-        """The id of the Faust app that hosts the only group."""
-        return f"{self.pipeline}.main.app"
+    def control_topic(self) -> str:
+        """The topic of what is changed while it runs."""
+        return f"{self.pipeline}.control"
 
     @property
-    def heartbeat_topic(self) -> str:
-        """The topic that Faust's own agent reads."""
-        return f"{self.pipeline}.main.heartbeat"
+    def exposures_topic(self) -> str:
+        """The topic that says which unit met which variant."""
+        return f"{self.pipeline}.exposures"
 
-    def context(self, name: str, threads: int = 1) -> StepContext:
+    def stage(self, name: str) -> StagePlan | None:
+        """Return the stage of that name; None when the plan has none."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def model_plans(self) -> Iterator[tuple[str, ModelPlan]]:
+        """Yield every model with the base name of its stage: those of the base, then those that variants change."""
+        yield from self.models.items()
+        for variant in self.variants.values():
+            yield from ((variant.stage(name), model) for name, model in variant.models.items())
+
+    def context(
+        self, name: str, threads: int = 1, *, version: str | None = None, shard: int | None = None
+    ) -> StepContext:
         """Return what the step of that name may know of its surroundings."""
         return StepContext(
             pipeline=self.pipeline,
@@ -136,6 +169,9 @@ class Plan:
             registry=self.registry,
             threads=threads,
             batch_tokens=self.batch.max_tokens,
-            version=self.models[name].facts.version if name in self.models else None,
+            version=version,
             models=tuple(self.models),
+            experiments=self.experiments,
+            shard=shard,
+            aliases=self.aliases,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from headrace.core.config.errors import TopicNameError
 from headrace.core.config.pipeline import Topics
 from headrace.core.errors import HeadraceError, Place
 from headrace.core.plan.plan import InputPlan, OutputPlan, TopicPlan
+from headrace.core.plan.stages import GroupPlan
 
 __all__ = ["plan_topics", "topic_problems"]
 
@@ -20,11 +21,18 @@ _DEAD_CONFIG = {
     "message.timestamp.type": "CreateTime",
     "message.timestamp.after.max.ms": str(2**63 - 1),
 }
+_CONTROL_CONFIG = {"cleanup.policy": "compact", "retention.ms": "-1", "min.cleanable.dirty.ratio": "0.1"}
+_AUDIT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 def plan_topics(
-    pipeline: str, source: InputPlan, outputs: Iterable[OutputPlan], rules: Topics
+    pipeline: str,
+    source: InputPlan,
+    outputs: Iterable[OutputPlan],
+    rules: Topics,
+    groups: Mapping[str, GroupPlan],
+    has_experiments: bool,
 ) -> tuple[TopicPlan, ...]:
     """Return the topics of a pipeline; limits that depend on the input's are set when the broker is asked."""
     sinks = tuple(
@@ -32,11 +40,15 @@ def plan_topics(
         for output in outputs
         for name in output.topics
     )
+    exposures = (TopicPlan(f"{pipeline}.exposures", "exposures", rules.partitions),) if has_experiments else ()
     return (
         TopicPlan(source.topic, "input", rules.partitions, place=source.place),
         *sinks,
         TopicPlan(f"{pipeline}.dead", "dead", rules.partitions, _DEAD_CONFIG),
-        TopicPlan(f"{pipeline}.main.heartbeat", "heartbeat", 1),
+        *exposures,
+        TopicPlan(f"{pipeline}.control", "control", 1, _CONTROL_CONFIG),
+        TopicPlan(f"{pipeline}.audit", "audit", 1, _AUDIT_CONFIG),
+        *(TopicPlan(group.heartbeat_topic, "heartbeat", 1) for group in groups.values()),
     )
 
 

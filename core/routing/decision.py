@@ -19,7 +19,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `accept_if` says when its output ends a cascade: a number is the least `output.score`, a text is a CEL
     expression over `output`; None accepts always. `reads` says what this model of a chain reads instead of the
     record's own text: a dotted path to a text in the output before it, such as `output.summary`. `timeout_ms` is
-    milliseconds of model time. `version` and `stage` are filled in by the runtime when the record is routed.
+    milliseconds of model time. `version`, `stage` and `parts` are filled in by the runtime when the record is
+    routed.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reads: str | None = None
     timeout_ms: float | None = None
     stage: str | None = None
+    parts: int = 1
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

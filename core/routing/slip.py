@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.core.routing.decision import Candidate, Decision
 
-__all__ = ["Accepts", "Slip", "advance"]
+__all__ = ["Accepts", "Slip", "advance", "next_part"]
 
 Accepts = Callable[[str, Mapping[str, Any]], bool]
 """Evaluates a CEL `accept_if` over an output."""
@@ -26,6 +26,8 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
         reason: why the last of them served, or did not; empty before the first.
         outputs: of a chain, what each model before the last one said, by the model's name.
         text: of a chain, the record's own text while a model reads another's output; else None.
+        part: which part of a sharded model comes next, counted from 0.
+        version: the version of the model that ran last.
     """
 
     policy: str
@@ -35,11 +37,22 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     outputs: Mapping[str, Mapping[str, Any]] = {}
     text: str | None = None
+    part: int = 0
+    version: str | None = None
 
     @property
     def next(self) -> Candidate | None:
         """The model that must run now; None when the decision is done."""
         return None if self.at is None else self.decision.steps[self.at]
+
+    @property
+    def next_stage(self) -> str | None:
+        """The stage that must run now: that of the model, or of its next part; None when the decision is done."""
+        candidate = self.next
+        if candidate is None:
+            return None
+        base = candidate.stage or candidate.model
+        return base if candidate.parts == 1 else f"{base}.{self.part + 1}"
 
     @property
     def assigned_model(self) -> str | None:
@@ -52,6 +65,11 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
         return self.path[-1] if self.path else None
 
 
+def next_part(slip: Slip) -> Slip:
+    """Return the slip after a part of a sharded model that is not the last one."""
+    return msgspec.structs.replace(slip, part=slip.part + 1)
+
+
 def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:
     """Return the slip after its next candidate gave this output: done, or on to the candidate after it."""
     at = slip.at or 0
@@ -60,11 +78,14 @@ def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:
     last = at + 1 == len(slip.decision.steps)
     if slip.decision.combine == "chain" and not last:
         outputs = {**slip.outputs, candidate.model: output}
-        return msgspec.structs.replace(slip, at=at + 1, path=path, outputs=outputs)
+        return msgspec.structs.replace(slip, at=at + 1, path=path, outputs=outputs, part=0, version=candidate.version)
     if last or slip.decision.combine == "single" or _is_accepted(candidate, output, accepts):
         reason = _why_served(slip, candidate, output)
-        return msgspec.structs.replace(slip, at=None, path=path, reason=reason)
-    return msgspec.structs.replace(slip, at=at + 1, path=path, reason=_why_passed_on(candidate, output))
+        return msgspec.structs.replace(
+            slip, at=None, path=path, reason=reason, part=0, version=candidate.version
+        )
+    reason = _why_passed_on(candidate, output)
+    return msgspec.structs.replace(slip, at=at + 1, path=path, reason=reason, part=0, version=candidate.version)
 
 
 def _is_accepted(candidate: Candidate, output: Mapping[str, Any], accepts: Accepts) -> bool:

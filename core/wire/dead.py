@@ -12,7 +12,7 @@ from headrace.core.record import Headers, Message, Outgoing
 from headrace.core.wire.cloudevents import REASON_PREFIXES
 from headrace.core.wire.result import iso_time
 
-__all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts", "stub"]
+__all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts", "stub", "without_original"]
 
 HEADROOM_BYTES = 64 * 1024
 """What a dead letter may be larger than the message it holds; its topic's limit is the input's plus this."""
@@ -86,6 +86,17 @@ def dead_letter(message: Message, failure: Failure, *, topic: str, pipeline: str
         value=message.value,
         headers=(*kept, *((name, text.encode("utf-8", "backslashreplace")) for name, text in reasons.items())),
         timestamp_ms=message.timestamp_ms if message.timestamp_ms >= 0 else None,
+    )
+
+
+def without_original(letter: Outgoing) -> Outgoing:
+    """Return the letter of a record whose message has expired meanwhile: it holds the decoded value instead."""
+    return Outgoing(
+        topic=letter.topic,
+        key=letter.key,
+        value=letter.value,
+        headers=(*letter.headers, ("headrace.original_missing", b"expired")),
+        timestamp_ms=letter.timestamp_ms,
     )
 
 

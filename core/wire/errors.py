@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from headrace.core.errors import RecordError
+from headrace.core.errors import PluginError, RecordError
 
 __all__ = [
     "ExpiryTimeError",
+    "FrameUnreadableError",
+    "ModelStoppedError",
     "NotAnObjectError",
+    "NotPlainError",
+    "PlanChangedError",
     "ResultRefusedError",
     "ResultTooLargeError",
+    "SkippedError",
     "StepFailedError",
     "TextMissingError",
     "TextTypeError",
@@ -116,3 +121,54 @@ class ResultRefusedError(RecordError):
     """
 
     code = "HR517"
+
+
+# -- between processes
+
+
+class FrameUnreadableError(RecordError):
+    """A message on a link is no frame of Headrace, or a damaged one, or one of a newer version.
+
+    Links are Headrace's own topics. What cannot be read there is a dead letter of its own bytes; nothing is guessed.
+    Mend: let nobody else write to `<pipeline>.link.*`; update all workers to one version.
+    """
+
+    code = "HR520"
+
+
+class PlanChangedError(RecordError):
+    """A record was routed under another plan, and what it still needs is not in this one.
+
+    The pipeline's file changed while the record was between two processes: a model it was to visit was dropped, or
+    has another version, or a variant that it met is gone. Mend: redrive it; it then runs under the new plan.
+    """
+
+    code = "HR521"
+
+
+class ModelStoppedError(RecordError):
+    """The model that the record was to visit is stopped, and no other one of its route can answer.
+
+    `headrace model stop` is a kill switch. Mend: `headrace model start`, then redrive the dead letters.
+    """
+
+    code = "HR522"
+
+
+class SkippedError(RecordError):
+    """The record was skipped by `headrace skip`.
+
+    It is kept here unchanged. Mend: nothing, or redrive it once what was wrong with it is mended.
+    """
+
+    code = "HR523"
+
+
+class NotPlainError(PluginError):
+    """A step put something into a record that cannot travel to another process.
+
+    Values, tags and outputs are str, int, float, bool, None, bytes, lists and dicts; tensors are numpy arrays. In one
+    process anything goes, which is why it shows only with `groups:` or a sharded model. Mend: the plugin's author.
+    """
+
+    code = "HR610"

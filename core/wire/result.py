@@ -85,11 +85,10 @@ class ResultBody(_Part):
 
 @dataclass(frozen=True)
 class ResultFacts:
-    """What all results of a worker share: pipeline, plan hash, and each model's version."""
+    """What all results of a worker share: pipeline and plan hash."""
 
     pipeline: str
     plan: str
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,10 @@ class Spent:
     ended_ms: float
     preprocess_ms: float
     postprocess_ms: float
+
+    def after(self, postprocess_ms: float) -> Spent:
+        """Return it with the time that the steps after the models took."""
+        return Spent(self.begun_ms, self.ended_ms + postprocess_ms, self.preprocess_ms, postprocess_ms)
 
 
 def iso_time(epoch_ms: float) -> str:
@@ -119,7 +122,7 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
         "id": record.id,
         "source": record.source._asdict(),
         "pipeline": facts.pipeline,
-        "plan": facts.plan,
+        "plan": record.plan or facts.plan,
         **_key(record.key),
         "unit": record.unit,
         "time": time,
@@ -127,7 +130,7 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
         "reason": record.reason,
         "output": record.output,
         "model": served,
-        "version": facts.versions.get(served) if served else None,
+        "version": slip.version if slip else None,
         "assigned_model": slip.assigned_model if slip else None,
         "route": _route(record),
         "experiments": [_assignment(assigned) for assigned in record.experiments],
@@ -168,10 +171,11 @@ def _assignment(assigned: Assigned) -> dict[str, Any]:
 
 def _timings(record: Record, spent: Spent) -> dict[str, float]:
     # Kafka says -1 when a producer gave no time; then nobody knows how long the record has waited.
-    arrived_ms = record.timestamp_ms if record.timestamp_ms >= 0 else spent.begun_ms
+    begun_ms = record.begun_ms or spent.begun_ms  # its own when it began in another process
+    arrived_ms = record.timestamp_ms if record.timestamp_ms >= 0 else begun_ms
     return {
-        "queue": round(max(0.0, spent.begun_ms - arrived_ms), 3),
-        "preprocess": round(spent.preprocess_ms, 3),
+        "queue": round(max(0.0, begun_ms - arrived_ms), 3),
+        "preprocess": round(record.preprocess_ms if record.begun_ms else spent.preprocess_ms, 3),
         "inference": round(record.inference_ms, 3),
         "postprocess": round(spent.postprocess_ms, 3),
         "total": round(max(0.0, spent.ended_ms - arrived_ms), 3),

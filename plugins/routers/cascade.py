@@ -82,6 +82,10 @@ class Cascade:
         """Return the models in order."""
         return self._order
 
+    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
+        """Return the one order; a record may end after each of them."""
+        return (self._order,)
+
 
 def _check_rule(rule: Any, whose: str) -> None:
     if isinstance(rule, str):

@@ -38,6 +38,10 @@ class Single:
         """Return the one model."""
         return (self._model,)
 
+    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
+        """Return the one model."""
+        return ((self._model,),)
+
 
 @hookimpl
 def headrace_register(catalog: Catalog) -> None:

@@ -1,0 +1,48 @@
+"""What may change while a worker runs: versions, phases, what is stopped, paused or skipped. Read by every thread.
+
+A change replaces the whole; nothing is altered in place, so a batch sees one state or the next, never half of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from headrace.core.plan.plan import Plan
+
+__all__ = ["Live", "State"]
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of everything that may change.
+
+    Attributes:
+        versions: base name of a model's stage -> the version that new records are routed to.
+        plan: hash of the plan that new records are stamped with.
+        phases: experiment -> its phase.
+        stopped_models: models that answer no record.
+        stopped_experiments: experiments that assign no record.
+        paused: stage -> why it reads nothing.
+        skips: stage -> partition -> offsets from, until that become dead letters.
+    """
+
+    versions: Mapping[str, str]
+    plan: str
+    phases: Mapping[str, int] = field(default_factory=dict)
+    stopped_models: frozenset[str] = frozenset()
+    stopped_experiments: frozenset[str] = frozenset()
+    paused: Mapping[str, str] = field(default_factory=dict)
+    skips: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
+
+
+class Live:
+    """Holds the current state of a worker."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.state = State({base: model.facts.version for base, model in plan.model_plans()}, plan.hash)
+
+    def change(self, **changes: Any) -> None:
+        """Replace some of it."""
+        self.state = replace(self.state, **changes)

@@ -1,0 +1,156 @@
+"""Open the steps of a group: what its stages need and nothing else, with errors that name the step and its place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from headrace.core.errors import HeadraceError, StepOpenError
+from headrace.core.plan.plan import ModelPlan, Plan, StepPlan
+from headrace.core.plan.stages import GroupPlan, StagePlan
+from headrace.core.step import Opens, StepContext
+from headrace.streams.bisect import Retries, Trap
+from headrace.streams.branch import Branches
+from headrace.streams.egress import STAGE as EGRESS
+from headrace.streams.egress import Deliver
+from headrace.streams.inference import ModelStage
+from headrace.streams.ingress import STAGE as INGRESS
+from headrace.streams.ingress import Address, Change, Decode, Route, Split
+from headrace.streams.live import Live
+from headrace.streams.meter import Meter
+from headrace.streams.pipe import EgressSteps, IngressSteps, Pipe
+
+__all__ = ["Opener", "open_pipe"]
+
+log = logging.getLogger(__name__)
+
+
+class Opener:
+    """Opens steps one by one and remembers how to close them.
+
+    Args:
+        plan: what they are for.
+        threads: processor threads that each may keep busy.
+        retries: how often a step's failing records are tried again.
+    """
+
+    def __init__(self, plan: Plan, threads: int, retries: Retries) -> None:
+        self.plan, self.retries = plan, retries
+        self._threads = threads
+        self.closing = ExitStack()
+
+    def opened(self, step: StepPlan, *, version: str | None = None, shard: int | None = None) -> Any:
+        """Return the step, ready for its first batch.
+
+        Raises:
+            StepOpenError: HR604, it failed to load with an error that is not its own clear one.
+            HeadraceError: its own error, with its place in the file.
+        """
+        return opened(step, self.plan.context(step.name, self._threads, version=version, shard=shard), self.closing)
+
+    def changes(self, stage: str, steps: Sequence[StepPlan]) -> list[Change]:
+        """Return the legs of preprocess or postprocess steps."""
+        return [Change(stage, step.spec.name, self.opened(step), self.retries) for step in steps]
+
+    def ingress(self, live: Live) -> IngressSteps:
+        """Return the steps before the models."""
+        plan, codec = self.plan, self.plan.input.codec
+        splitter, route = plan.splitter, plan.route
+        split = None
+        if splitter is not None:
+            call = self.opened(splitter).split
+            split = Split(INGRESS, splitter.spec.name, call, self.retries, live=live)
+        preprocess = Branches(
+            self.changes(INGRESS, plan.preprocess),
+            {
+                key: self.changes(INGRESS, variant.preprocess)
+                for key, variant in plan.variants.items()
+                if variant.preprocess is not None
+            },
+        )
+        routes = Branches(
+            [self._route(route)] if route is not None else [],
+            {key: [self._route(variant.route)] for key, variant in plan.variants.items() if variant.route is not None},
+        )
+        decode = Decode(self.opened(codec), codec.spec.name, plan.input.intake)
+        return IngressSteps(decode, split, preprocess, routes if route is not None else None, Address(plan, live))
+
+    def model(self, stage: StagePlan, live: Live) -> ModelStage:
+        """Return a model's stage with the version that the plan names."""
+        found = ModelStage(stage, self.model_plan(stage).step.spec.name, self.retries, lambda: live.state.stopped_models)
+        plan = self.model_plan(stage)
+        found.load(plan.facts.version, self.opened(plan.step, version=plan.facts.version, shard=stage.shard))
+        return found
+
+    def model_plan(self, stage: StagePlan) -> ModelPlan:
+        """Return the model of a stage."""
+        return dict(self.plan.model_plans())[stage.base]
+
+    def egress(self) -> EgressSteps:
+        """Return the steps after the models."""
+        plan = self.plan
+        changed = {key: variant.postprocess for key, variant in plan.variants.items() if variant.postprocess is not None}
+        postprocess = Branches(
+            self.changes(EGRESS, plan.postprocess),
+            {key: self.changes(EGRESS, steps) for key, steps in changed.items()},
+            lambda record: record.postprocess_of,
+        )
+        deliver = [Deliver(output, self.opened(output.step), self.retries) for output in plan.outputs]
+        return EgressSteps(postprocess, deliver)
+
+    def _route(self, step: StepPlan) -> Route:
+        return Route(INGRESS, step.spec.name, self.opened(step).route, self.retries)
+
+
+def open_pipe(plan: Plan, group: GroupPlan, *, threads: int, retries: Retries, meter: Meter, live: Live) -> Pipe:
+    """Open every step of a group: models load, hashes are checked.
+
+    Raises:
+        StepOpenError: HR604, a step failed to load with an error that is not its own clear one.
+        HeadraceError: a step's own error, with the place of the step in the file.
+    """
+    opener = Opener(plan, threads, retries)
+    kinds = {stage.kind for stage in group.stages}
+    try:
+        return Pipe(
+            plan,
+            opener.ingress(live) if "ingress" in kinds else None,
+            {stage.name: opener.model(stage, live) for stage in group.stages if stage.kind == "model"},
+            opener.egress() if "egress" in kinds else None,
+            live=live,
+            meter=meter,
+            closing=opener.closing,
+        )
+    except BaseException:
+        opener.closing.close()
+        raise
+
+
+def opened(step: StepPlan, context: StepContext, closing: ExitStack) -> Any:
+    """Return a step, opened; `closing` closes it."""
+    bound = step.bind()
+    if isinstance(bound, Opens):
+        closing.callback(_close, step, bound)
+        _name_failure(step, lambda: bound.open(context))
+    return bound
+
+
+def _close(step: StepPlan, bound: Opens) -> None:
+    with Trap() as trap:
+        bound.close()
+    if trap.error is not None:  # all records are done by now, and the other steps want to be closed too
+        log.warning("%s %r could not be closed: %r", step.spec.kind, step.name, trap.error)
+
+
+def _name_failure(step: StepPlan, action: Callable[[], None]) -> None:
+    try:
+        action()
+    except HeadraceError as error:
+        error.place = error.place or step.place
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        fault = f"{step.spec.kind} {step.name!r} could not load: {type(error).__name__}: {said}"
+        raise StepOpenError(fault, mend="correct its options, or update its plugin", place=step.place) from error
