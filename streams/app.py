@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
-from headrace.streams.stage import StageParts, StageService
+from headrace.core.plan.stages import StagePlan
+from headrace.streams.beat import BeatService
+from headrace.streams.stage import StageService, WorkerParts
 
 __all__ = ["make_app"]
 
 log = logging.getLogger(__name__)
 
 
-def make_app(parts: StageParts) -> Any:
+def make_app(parts: WorkerParts, entries: Sequence[StagePlan]) -> Any:
     """Return the Faust app of a group, not yet started.
 
-    The stage runs as a service beside Faust's own consumer; that consumer reads the heartbeat topic only, because a
-    Faust app without any agent's topic does not start.
+    Each stage that reads a topic runs as a service beside Faust's own consumer; that consumer reads the heartbeat topic
+    only, because a Faust app without any agent's topic does not start.
     """
     import faust
 
@@ -28,7 +31,7 @@ def make_app(parts: StageParts) -> Any:
 
     plan = parts.plan
     app = App(
-        plan.app_id,
+        parts.group.app_id,
         broker=_urls(parts.bootstrap),
         store="memory://",
         web_enabled=False,  # health and metrics are served by headrace.streams.web, also while Faust is still starting
@@ -41,18 +44,20 @@ def make_app(parts: StageParts) -> Any:
         broker_session_timeout=6,
         broker_heartbeat_interval=1,
         consumer_auto_offset_reset="latest",
-        broker_client_id=f"headrace-{plan.pipeline}-faust",
+        broker_client_id=f"headrace-{plan.pipeline}-{parts.instance}-faust",
         loghandlers=[],
         **_instance(parts.worker),
     )
-    heartbeats = app.topic(plan.heartbeat_topic, value_type=bytes, partitions=1)
+    heartbeats = app.topic(parts.group.heartbeat_topic, value_type=bytes, partitions=1)
 
     @app.agent(heartbeats, name=f"{plan.pipeline}.heartbeats")  # type: ignore[untyped-decorator]
     async def heartbeat(stream: Any) -> None:
         async for _ in stream:
             pass  # reading them keeps Faust's consumer alive; later parts show them in `headrace status`
 
-    app.service(type("IngressStage", (StageService,), {"parts": parts}))
+    app.service(type("Beat", (BeatService,), {"parts": parts}))
+    for stage in entries:
+        app.service(type(f"Stage_{stage.name}", (StageService,), {"parts": parts, "stage": stage}))
     return app
 
 

@@ -12,9 +12,12 @@ from headrace.core.errors import HeadraceError
 from headrace.streams.errors import NotDrainedError, NotJoinedError, UnexpectedError
 from headrace.streams.health import Health
 
-__all__ = ["Ending", "StuckError", "live"]
+__all__ = ["Drain", "Ending", "StuckError", "live"]
 
 log = logging.getLogger(__name__)
+
+Drain = Callable[[], Awaitable[bool]]
+"""Lets every batch of a stage that is in flight end; returns whether all of them ended well."""
 
 START_S = 5.0  # connecting and joining take one or two, if the broker is there
 JOIN_S = 60.0  # twice as long as a rebalance may take; Faust's consumer never tells of an error before its first one
@@ -40,15 +43,25 @@ class Ending:
         told: done when it shall end; holds the error that ends it, if it is one.
         hurry: set when nobody wants to wait for its batches in flight.
         drained: set while nothing is in flight that would have to be read again.
-        drain: lets every batch in flight end; called before anything is stopped, since Faust's own services may wait
-            for a broker that is away.
     """
 
     def __init__(self) -> None:
         self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.hurry, self.drained = asyncio.Event(), asyncio.Event()
         self.drained.set()
-        self.drain: Callable[[], Awaitable[None]] | None = None
+        self._drains: list[Drain] = []
+
+    def add(self, drain: Drain) -> None:
+        """Take what lets the batches of one stage end; called before anything is stopped, perhaps again later."""
+        self._drains.append(drain)
+        self.drained.clear()
+
+    async def drain(self) -> None:
+        """Let the batches of all stages end, at the same time."""
+        if not self._drains:
+            return
+        if all(await asyncio.gather(*(drain() for drain in self._drains))):
+            self.drained.set()
 
     def signal(self) -> None:
         """Take SIGTERM or Ctrl-C: the first one ends the worker, the second one makes it hurry."""
@@ -131,8 +144,7 @@ async def _stop(app: Any, ending: Ending) -> bool:
 
 
 async def _drain_and_stop(app: Any, ending: Ending) -> None:
-    if ending.drain is not None:
-        await ending.drain()
+    await ending.drain()  # before anything is stopped, since Faust's own services may wait for a broker that is away
     await app.stop()
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "NotJoinedError",
     "OffsetGapError",
     "PartitionsError",
+    "StrandedError",
     "TopicLimitError",
     "TopicMissingError",
     "TopicRefusedError",
@@ -123,6 +124,17 @@ class NotJoinedError(BrokerError):
     """
 
     code = "HR217"
+
+
+class StrandedError(ConfigError):
+    """Records of an earlier plan wait on a link that no stage of this plan reads.
+
+    The file dropped or renamed a model, or cut it into other parts, while records were on their way to it. They are
+    not lost: the link keeps them. Mend: run the file as it was until they are through (`headrace status` shows the
+    lag), then this one; or move them aside with `headrace skip`.
+    """
+
+    code = "HR230"
 
 
 class FolderError(MachineError):

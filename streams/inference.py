@@ -75,6 +75,11 @@ class ModelStage:
         call: Callable[[Batch], Sequence[Any]] = step.infer if self.stage.is_last else step.part
         self._legs = {**self._legs, version: kind(self.stage.name, self._plugin, call, self._retries)}
 
+    @property
+    def versions(self) -> list[str]:
+        """The versions that are loaded."""
+        return list(self._legs)
+
     def unload(self, version: str) -> None:
         """Forget a version; its records end as dead letters from now on."""
         self._legs = {name: leg for name, leg in self._legs.items() if name != version}

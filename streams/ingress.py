@@ -167,5 +167,3 @@ def _expired(record: Record, now_ms: float) -> Record:
         return record
     late = now_ms - record.deadline_ms
     return record.replace(status="expired", reason=f"its deadline passed {late:.0f} ms before its turn")
-
-

@@ -42,6 +42,7 @@ class LoopSettings:
         max_wait_ms: how long a batch waits to fill.
         stage: whose loop it is, for health and figures.
         weigh: how many records a message holds: 1, or those of a frame.
+        paused: why nothing is to be read; None when nothing speaks against it.
         first_backoff_s: how long it pauses after an error.
         last_backoff_s: the longest such pause.
     """
@@ -49,6 +50,7 @@ class LoopSettings:
     max_wait_ms: float
     stage: str = "ingress"
     weigh: Callable[[Message], int] = lambda message: 1
+    paused: Callable[[], str | None] = lambda: None
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -127,6 +129,7 @@ class RecordLoop:
     async def _turn(self) -> None:
         if self._stale and not await self._refresh():
             return
+        is_paused = self._heed_pause()
         messages, offsets = await self._poll()
         if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
             await self._launch(Flight(messages, offsets))
@@ -136,6 +139,18 @@ class RecordLoop:
             self._settled()
         elif self._is_past_failure():
             self._settled()
+        if is_paused:
+            self._health.reading(False, "paused", self._settings.stage)
+
+    def _heed_pause(self) -> bool:
+        """Pause or resume all partitions, as was asked; polling goes on, or the group would think us dead."""
+        if self._settings.paused() is not None:
+            self._consumer.pause(*self._consumer.assignment())
+            return True
+        held = self._consumer.paused()
+        if held:
+            self._consumer.resume(*held)
+        return False
 
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
@@ -160,9 +175,7 @@ class RecordLoop:
         most = max(1, int(self._limit.records / self._weight))
         while len(messages) < most and not self._stopping:
             timeout_ms = IDLE_POLL_MS if not messages else max(0.0, (give_up - time.monotonic()) * 1000)
-            fetched = await self._consumer.getmany(
-                timeout_ms=timeout_ms, max_records=most - len(messages)
-            )
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=most - len(messages))
             if self._stale or (not fetched and (not messages or time.monotonic() >= give_up)):
                 break
             if not messages:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["memory_bytes", "usable_cores"]
+__all__ = ["free_memory_bytes", "memory_bytes", "usable_cores"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -26,6 +26,17 @@ def memory_bytes(cgroup: Path = _CGROUP) -> int | None:
         return None
     limit = _read(cgroup / "memory.max")
     return min(memory, int(limit)) if limit.isdigit() else memory
+
+
+def free_memory_bytes(cgroup: Path = _CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Return the bytes that this process could still take: of the machine, or of its container; None if unknown."""
+    lines = (line.split() for line in _read(meminfo).splitlines())
+    free = next((int(words[1]) * 1024 for words in lines if words and words[0] == "MemAvailable:"), None)
+    limit, used = _read(cgroup / "memory.max"), _read(cgroup / "memory.current")
+    if limit.isdigit() and used.isdigit():
+        left = max(0, int(limit) - int(used))
+        return left if free is None else min(free, left)
+    return free
 
 
 def _quota(cgroup: Path) -> float | None:

@@ -41,7 +41,10 @@ class Meter:
             registry=at,
         )
         self._lag = Gauge(
-            "headrace_lag_records", "Messages not yet committed, by stage and partition", ["pipeline", "stage", "partition"], registry=at
+            "headrace_lag_records",
+            "Messages not yet committed, by stage and partition",
+            ["pipeline", "stage", "partition"],
+            registry=at,
         )
         self._in_flight = Gauge(
             "headrace_in_flight_records", "Records read and not yet acknowledged", ["pipeline", "stage"], registry=at

@@ -79,7 +79,9 @@ class Opener:
 
     def model(self, stage: StagePlan, live: Live) -> ModelStage:
         """Return a model's stage with the version that the plan names."""
-        found = ModelStage(stage, self.model_plan(stage).step.spec.name, self.retries, lambda: live.state.stopped_models)
+        found = ModelStage(
+            stage, self.model_plan(stage).step.spec.name, self.retries, lambda: live.state.stopped_models
+        )
         plan = self.model_plan(stage)
         found.load(plan.facts.version, self.opened(plan.step, version=plan.facts.version, shard=stage.shard))
         return found
@@ -91,7 +93,9 @@ class Opener:
     def egress(self) -> EgressSteps:
         """Return the steps after the models."""
         plan = self.plan
-        changed = {key: variant.postprocess for key, variant in plan.variants.items() if variant.postprocess is not None}
+        changed = {
+            key: variant.postprocess for key, variant in plan.variants.items() if variant.postprocess is not None
+        }
         postprocess = Branches(
             self.changes(EGRESS, plan.postprocess),
             {key: self.changes(EGRESS, steps) for key, steps in changed.items()},

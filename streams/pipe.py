@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
+from headrace.streams.exposures import Exposures
 from headrace.streams.inference import ModelStage
 from headrace.streams.ingress import Address, Decode, Split
 from headrace.streams.link import Outbound, Shipment
@@ -88,13 +91,29 @@ class Pipe:
     ) -> None:
         self._plan, self._live, self._meter, self._closing = plan, live, meter, closing
         self._ingress, self.models, self._egress = ingress, models, egress
+        self._executor: Executor | None = None
         self._facts = ResultFacts(plan.pipeline, plan.hash)
+        self._exposures = Exposures(plan.pipeline) if plan.splitter is not None else None
 
     def entry(self, stage: str, outbound: Outbound) -> Callable[[Sequence[Message]], Outcome]:
         """Return what takes the batches that a stage reads."""
         if stage == INGRESS:
             return lambda messages: self._from_input(messages, outbound)
         return lambda messages: self._from_link(stage, messages, outbound)
+
+    def forget_exposures(self) -> None:
+        """Tell every exposure anew: it is not known which of them arrived, since records are read again."""
+        if self._exposures is not None:
+            self._exposures.forget()
+
+    def use(self, executor: Executor) -> None:
+        """Take the executor that runs all batches."""
+        self._executor = executor
+
+    async def settle(self) -> None:
+        """Wait until the batches that are being processed now are processed."""
+        if self._executor is not None:
+            await asyncio.get_running_loop().run_in_executor(self._executor, lambda: None)
 
     def close(self) -> None:
         """Close every step that was opened, the last one first."""
@@ -114,6 +133,8 @@ class Pipe:
         if steps.route is not None:
             steps.route.run(slots)
             steps.address.run(slots)
+        if self._exposures is not None:
+            self._expose(self._exposures, slots)
         return self._walk(slots, clock, time.perf_counter(), outbound)
 
     def _from_link(self, stage: str, messages: Sequence[Message], outbound: Outbound) -> Outcome:
@@ -172,6 +193,11 @@ class Pipe:
             slot.is_done = True
         self._meter.ended(bodies)
 
+    def _expose(self, exposures: Exposures, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            if slot.record is not None and slot.record.experiments:
+                slot.outgoing += [("exposures", message) for message in exposures.due((slot.record,))]
+
     def _spent(self, clock: _Clock, routed: float) -> Spent:
         ended = time.perf_counter()
         return Spent(
@@ -210,5 +236,3 @@ def _slot(found: object, message: Message, stage: str) -> Slot:
 def _skipped(stage: str) -> Failure:
     error = SkippedError("it was skipped by `headrace skip`", mend="redrive it once it is mended")
     return as_failure(error, stage=stage, plugin="")
-
-

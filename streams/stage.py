@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,21 +15,29 @@ from mode import Service
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
+from headrace.core.plan.stages import GroupPlan, StagePlan
+from headrace.core.wire.frame import records_in
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.drain import Ending
 from headrace.streams.errors import DuplicateWorkerError, UnexpectedError
 from headrace.streams.fence import Fence
+from headrace.streams.gate import Gate
 from headrace.streams.health import Health
+from headrace.streams.link import Outbound
+from headrace.streams.live import Live
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
+from headrace.streams.originals import Originals
 from headrace.streams.pipe import Pipe
 from headrace.streams.position import take_positions
+from headrace.streams.purge import Purge
 from headrace.streams.sender import Sender
+from headrace.streams.spread import Spread
 from headrace.streams.topics import TopicFacts
 
-__all__ = ["REBALANCE_TIMEOUT_MS", "StageParts", "StageService"]
+__all__ = ["REBALANCE_TIMEOUT_MS", "StageService", "WorkerParts"]
 
 log = logging.getLogger(__name__)
 
@@ -41,70 +47,101 @@ REBALANCE_TIMEOUT_MS = 30_000
 SESSION_TIMEOUT_MS = 6_000  # a killed worker's partitions move on after this; the broker's least is 6 s
 HEARTBEAT_MS = 1_000
 MAX_POLL_INTERVAL_MS = 300_000
-BEAT_EVERY_S = 3.0
-BEAT_PATIENCE_S = 5.0
+TIDY_EVERY_S = 3.0
 
 
 @dataclass(frozen=True)
-class StageParts:
-    """What the worker made before the stage starts."""
+class WorkerParts:
+    """What the worker made before its stages start.
+
+    Attributes:
+        plan: what runs.
+        group: the stages of this process.
+        pipe: their opened steps.
+        executor: has one thread, so that steps run one batch at a time.
+        bootstrap: the broker.
+        topics: as the broker has them.
+        health: whether the worker is ready.
+        meter: its figures.
+        live: what may change while it runs.
+        gate: opened once the links of an earlier plan are drained; ingress reads nothing before.
+        worker: the worker's name; None takes part unnamed.
+        instance: what tells this worker from others, also without a name.
+        ending: how it is told to end.
+    """
 
     plan: Plan
+    group: GroupPlan
     pipe: Pipe
+    executor: Executor
     bootstrap: str
     topics: Mapping[str, TopicFacts]
     health: Health
     meter: Meter
+    live: Live
+    gate: Gate
     worker: str | None
+    instance: str
     ending: Ending
 
 
 class StageService(Service):  # type: ignore[misc]  # mode has no types
-    """Consumer, producers and record loop of the only stage that reads a topic."""
+    """Consumer, producers and record loop of one stage that reads a topic."""
 
-    parts: StageParts
+    parts: WorkerParts
+    stage: StagePlan
     logger = logging.getLogger("mode.stage")  # mode's own start and stop lines; ours say more
 
     async def on_start(self) -> None:
         """Connect, and join the consumer group."""
-        plan = self.parts.plan
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="steps")
+        self._done: dict[Any, int] = {}
         self._producer = self._new_producer()
         self._dead_producer = self._new_producer(compression_type="gzip")
-        self._consumer = self._new_consumer()
+        self._consumer = self._new_consumer(self.stage.consumer_group)
+        self._originals = Originals(lambda: self._new_consumer(None))
+        self._purge = Purge(self.parts.bootstrap) if self.stage.kind != "ingress" else None
+        self._spread = Spread(self.parts.bootstrap, self.parts.plan) if self._balances else None
         await asyncio.gather(self._producer.start(), self._dead_producer.start())
         self._loop = self._new_loop()
-        self._consumer.subscribe([plan.input.topic], listener=_Listener(self._loop, self._refuse_rival()))
+        self._consumer.subscribe([self.stage.reads], listener=_Listener(self._loop, self.stage, self._refuse_rival()))
         await self._consumer.start()
-        self.parts.ending.drained.clear()
-        self.parts.ending.drain = self._drain
+        self.parts.ending.add(self._drain)
         self._run = asyncio.create_task(self._guard())
-        self._beat = asyncio.create_task(self._heartbeats())
+        self._tidy = asyncio.create_task(self._tidying())
 
     async def on_stop(self) -> None:
         """Leave the group and close the clients; when Faust crashed, the batches in flight end first."""
         await self._drain()
-        self._beat.cancel()
-        await asyncio.gather(self._run, self._beat, return_exceptions=True)
+        self._tidy.cancel()
+        await asyncio.gather(self._run, self._tidy, return_exceptions=True)
+        await self._originals.close()
         for client in (self._consumer, self._producer, self._dead_producer):
             await client.stop()
-        self._executor.shutdown()
+        for helper in (self._purge, self._spread):
+            if helper is not None:
+                await helper.close()
 
-    async def _drain(self) -> None:
-        """No new batch; every batch in flight ends and is committed."""
+    @property
+    def _balances(self) -> bool:
+        return self.parts.plan.link.balance == "least_lag"
+
+    async def _drain(self) -> bool:
+        """No new batch; every batch in flight ends and is committed. Returns whether they all did."""
         try:
-            if await self._loop.stop():
-                self.parts.ending.drained.set()
+            return await self._loop.stop()
         except (KafkaError, TimeoutError) as error:  # the broker may be gone; what is not committed is read again
             log.warning("the last commit failed, those records will be read again: %s", error)
+            return False
 
     async def _guard(self) -> None:
         try:
+            if self.stage.kind == "ingress":
+                await self.parts.gate.opened()
             await self._loop.run()
         except HeadraceError as error:
             self.parts.ending.fail(error)
         except BaseException as error:  # noqa: BLE001 - a loop that is gone must not look like one that has no work
-            fault = f"the record loop ended by {type(error).__name__}: {error}"
+            fault = f"the record loop of {self.stage.name} ended by {type(error).__name__}: {error}"
             self.parts.ending.fail(UnexpectedError(fault, mend="report it with the log"))
 
     def _refuse_rival(self) -> Callable[[], None]:
@@ -121,51 +158,56 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
 
         return look
 
-    async def _heartbeats(self) -> None:
-        """Write a sign of life every few seconds: it is also how this worker knows that the broker answers."""
-        plan = self.parts.plan
-        key = (self.parts.worker or "worker").encode()
+    async def _tidying(self) -> None:
+        """Every few seconds: tell the lag, delete what is read of a link, look where the next stages lag least."""
         while True:
-            value = json.dumps({"time": time.time(), "plan": plan.hash, **self.parts.health.facts()}).encode()
-            try:
-                future = await self._producer.send(plan.heartbeat_topic, value, key=key)
-                await asyncio.wait_for(future, BEAT_PATIENCE_S)
-                self.parts.health.broker()
-            except (KafkaError, TimeoutError) as error:
-                self.parts.health.broker(f"the broker does not answer ({type(error).__name__})")
             self._note_lag()
-            await asyncio.sleep(BEAT_EVERY_S)
+            if self._purge is not None:
+                await self._purge.run({tp: offset for tp, offset in self._done.items() if offset})
+            if self._spread is not None:
+                await self._spread.look()
+            await asyncio.sleep(TIDY_EVERY_S)
 
     def _note_lag(self) -> None:
         ends = {tp: self._consumer.highwater(tp) for tp in self._consumer.assignment() if tp in self._done}
-        self.parts.meter.lag(
-            {tp.partition: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
-        )
+        counts = {tp.partition: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
+        self.parts.meter.lag(self.stage.name, counts)
 
     def _new_loop(self) -> RecordLoop:
-        plan, parts = self.parts.plan, self.parts
-        self._done: dict[Any, int] = {}
+        plan, parts, stage = self.parts.plan, self.parts, self.stage
         compacted = [name for name, facts in parts.topics.items() if facts.is_compacted]
-        committer = Committer(self._commit, self._consumer.assignment, plan.delivery.commit_every)
-
-        async def resume() -> Mapping[Any, int]:
-            tps = self._consumer.assignment()
-            chosen = await take_positions(self._consumer, tps, plan.input, parts.meter.gap)
-            self._done = {tp: await self._consumer.position(tp) for tp in tps}
-            return chosen
-
+        letters = DeadLetters(plan, stage.name, self._originals.read)
+        outbound = Outbound(plan, stage.name, self._spread.choose) if self._spread else Outbound(plan, stage.name)
+        is_link = stage.kind != "ingress"
         return RecordLoop(
             consumer=self._consumer,
-            process=parts.pipe.process,
-            executor=self._executor,
-            sender=Sender(self._producer, self._dead_producer, DeadLetters(plan), compacted),
-            committer=committer,
-            resume=resume,
+            process=parts.pipe.entry(stage.name, outbound),
+            executor=parts.executor,
+            sender=Sender(self._producer, self._dead_producer, letters, compacted),
+            committer=Committer(self._commit, self._consumer.assignment, plan.delivery.commit_every),
+            resume=self._resume,
             limit=BatchLimit(plan.batch.max_records, REBALANCE_TIMEOUT_MS / 1000 / 8),
             health=parts.health,
             meter=parts.meter,
-            settings=LoopSettings(max_wait_ms=plan.batch.max_wait),
+            settings=LoopSettings(
+                max_wait_ms=plan.batch.max_wait,
+                stage=stage.name,
+                weigh=(lambda message: records_in(message.value)) if is_link else (lambda message: 1),
+                paused=lambda: parts.live.state.paused.get(stage.name),
+            ),
         )
+
+    async def _resume(self) -> Mapping[Any, int]:
+        tps = self._consumer.assignment()
+        source = self.parts.plan.input
+        if self.stage.kind == "ingress":
+            await self.parts.gate.grown(tps)
+            self.parts.pipe.forget_exposures()
+        chosen = await take_positions(
+            self._consumer, tps, source if self.stage.kind == "ingress" else source.link(), self.parts.meter.gap
+        )
+        self._done = {tp: await self._consumer.position(tp) for tp in tps}
+        return chosen
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
         await self._consumer.commit(dict(offsets))
@@ -185,13 +227,13 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             **more,
         )
 
-    def _new_consumer(self) -> AIOKafkaConsumer:
-        plan, worker = self.parts.plan, self.parts.worker
+    def _new_consumer(self, group: str | None) -> AIOKafkaConsumer:
+        worker = self.parts.worker
         return AIOKafkaConsumer(
             bootstrap_servers=self.parts.bootstrap,
             client_id=self._client_id("consumer"),
-            group_id=plan.consumer_group,
-            group_instance_id=f"{worker}-ingress" if worker else None,
+            group_id=group,
+            group_instance_id=f"{worker}-{self.stage.name}" if worker and group else None,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -206,14 +248,14 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         )
 
     def _client_id(self, role: str) -> str:
-        return f"headrace-{self.parts.plan.pipeline}-{self.parts.worker or 'worker'}-{role}"
+        return f"headrace-{self.parts.plan.pipeline}-{self.parts.instance}-{role}"
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Tells the loop when partitions come and go."""
 
-    def __init__(self, loop: RecordLoop, on_joined: Callable[[], None]) -> None:
-        self._loop, self._on_joined = loop, on_joined
+    def __init__(self, loop: RecordLoop, stage: StagePlan, on_joined: Callable[[], None]) -> None:
+        self._loop, self._stage, self._on_joined = loop, stage, on_joined
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Called before the group is joined anew; the partitions are ours until this returns."""
@@ -224,4 +266,4 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         """Called when the group has agreed."""
         self._loop.assigned()
         self._on_joined()
-        log.info("partitions assigned: %s", sorted(tp.partition for tp in assigned))
+        log.info("%s: partitions assigned: %s", self._stage.name, sorted(tp.partition for tp in assigned))

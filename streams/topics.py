@@ -20,7 +20,7 @@ from headrace.streams.errors import (
     TopicRefusedError,
 )
 
-__all__ = ["TopicFacts", "admin", "describe", "ensure_topics"]
+__all__ = ["TopicFacts", "admin", "describe", "ensure_topics", "widen"]
 
 ANSWER_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
 CLOSE_S = 2.0
@@ -28,6 +28,7 @@ DEFAULT_PARTITIONS = 8
 DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's default for max.message.bytes, used when the broker does not tell."""
 
+_INVALID_PARTITIONS = 37
 _ALREADY_THERE = 36  # TOPIC_ALREADY_EXISTS: another worker was quicker
 _ASKED = ("max.message.bytes", "cleanup.policy")
 
@@ -103,7 +104,8 @@ async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
     async with admin(bootstrap) as client:
         try:
             there = await _ensured(client, plan)
-            await _greet_coordinators(client, (plan.consumer_group, plan.app_id))
+            apps = [group.app_id for group in plan.groups.values()]
+            await _greet_coordinators(client, (plan.consumer_group, *apps))
         except KafkaError as error:
             raise TopicRefusedError(
                 f"the broker does not tell or make topics: {error}", mend="ask whoever runs the cluster"
@@ -112,27 +114,54 @@ async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
     return there
 
 
+async def widen(client: Any, names: list[str], width: int) -> None:
+    """Give topics this many partitions, if they have fewer.
+
+    Raises:
+        TopicRefusedError: HR213, the broker refuses.
+    """
+    from aiokafka.admin import NewPartitions
+
+    there = await describe(client, names)
+    narrow = {name: NewPartitions(width) for name, facts in there.items() if facts.partitions < width}
+    if not narrow:
+        return
+    response = await client.create_partitions(narrow)
+    for name, code, *reason in response.topic_errors:
+        if code not in (0, _INVALID_PARTITIONS):  # another worker was quicker
+            raise TopicRefusedError(
+                f"the broker refuses more partitions for {name!r}: {_reason(code, reason)}",
+                mend="ask whoever runs the cluster",
+            )
+    await describe(client, [*narrow], wait=True, width=width)
+
+
 async def _ensured(client: Any, plan: Plan) -> Mapping[str, TopicFacts]:
     names = [topic.name for topic in plan.topics]
     there = await describe(client, names)
     _refuse_partitions(plan, there)
     missing = [topic for topic in plan.topics if topic.name not in there]
     _refuse_missing(plan, missing)
+    links = [topic.name for topic in plan.topics if topic.role == "link"]
     # The input first: the limits of the others follow from the one that the broker gives it.
     for topics in ([topic for topic in missing if topic.role == "input"], [it for it in missing if it.role != "input"]):
         if topics:
             await _make(client, plan, topics, there)
-            there = await describe(client, [*there, *(topic.name for topic in topics)], wait=True)
+            there = {**there, **await describe(client, [topic.name for topic in topics], wait=True)}
+    width = there[plan.input.topic].partitions
+    if any(there[name].partitions < width for name in links):  # the input has grown
+        await widen(client, links, width)
+        there = {**there, **await describe(client, links)}
     return there
 
 
-async def describe(client: Any, names: list[str], *, wait: bool = False) -> dict[str, TopicFacts]:
-    """Return those of the topics that exist; with `wait`, all of them, once the broker's metadata has them."""
+async def describe(client: Any, names: list[str], *, wait: bool = False, width: int = 1) -> dict[str, TopicFacts]:
+    """Return those of the topics that exist; with `wait`, all of them, once the broker's metadata has them so wide."""
     for _ in range(100):
         # All topics are asked for, not these: aiokafka lets the broker make what it is asked about and does not have.
         there = await client.describe_topics(None)
         found = {topic["topic"]: topic for topic in there if topic["topic"] in names and not topic["error_code"]}
-        if not wait or len(found) == len(set(names)):
+        if not wait or (len(found) == len(set(names)) and all(len(it["partitions"]) >= width for it in found.values())):
             break
         await asyncio.sleep(0.05)  # metadata follows a creation within milliseconds; there is nothing to await
     else:
@@ -226,6 +255,8 @@ def _config(topic: TopicPlan, input_limit: int) -> dict[str, str]:
         return {**topic.config, "max.message.bytes": str(input_limit + HEADROOM_BYTES)}
     if topic.role == "heartbeat":
         return {"retention.ms": "3600000", "segment.ms": "600000"}
+    if topic.max_bytes is not None:
+        return {**topic.config, "max.message.bytes": str(topic.max_bytes)}
     return dict(topic.config)
 
 
@@ -240,3 +271,7 @@ def _refuse_limits(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
     dead = there[plan.dead_topic]
     if dead.max_message_bytes < needed:
         raise TopicLimitError(dead.name, limit_bytes=dead.max_message_bytes, needed_bytes=needed)
+    for topic in plan.topics:
+        found = there.get(topic.name)
+        if topic.max_bytes is not None and found is not None and found.max_message_bytes < topic.max_bytes:
+            raise TopicLimitError(topic.name, limit_bytes=found.max_message_bytes, needed_bytes=topic.max_bytes)

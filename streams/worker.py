@@ -1,4 +1,4 @@
-"""A worker: one process that opens the steps, makes the topics, runs the app until it is told to stop, and drains."""
+"""A worker: one process that opens its group's steps, makes the topics, runs until it is told to stop, and drains."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ import asyncio
 import logging
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from headrace.core.plan.plan import Plan
+from headrace.core.plan.stages import MAIN, GroupPlan, StagePlan, link_topic
 from headrace.streams.bisect import Retries
+from headrace.streams.changes import Changes
+from headrace.streams.control.reader import ControlReader
 from headrace.streams.drain import Ending, StuckError, live
+from headrace.streams.errors import StrandedError
+from headrace.streams.gate import Gate
 from headrace.streams.health import Health
+from headrace.streams.lags import link_lags
+from headrace.streams.live import Live
 from headrace.streams.machine import usable_cores
 from headrace.streams.meter import Meter
-from headrace.streams.pipe import Pipe, open_pipe
-from headrace.streams.stage import REBALANCE_TIMEOUT_MS, StageParts
+from headrace.streams.opening import open_pipe
+from headrace.streams.pipe import Pipe
+from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
+from headrace.streams.supervisor.ready import tell_ready
 from headrace.streams.topics import TopicFacts, ensure_topics
 from headrace.streams.web import serve
 
@@ -30,11 +41,13 @@ class WorkerSettings:
 
     Attributes:
         bootstrap: the broker's address.
-        name: the worker's name, its identity in the consumer group across restarts; None takes part unnamed.
+        group: whose stages it runs.
+        name: the worker's name, its identity in the consumer groups across restarts; None takes part unnamed.
         web_port: port for health and metrics; 0 lets the system choose, None serves none.
     """
 
     bootstrap: str
+    group: str = MAIN
     name: str | None = None
     web_port: int | None = None
 
@@ -46,21 +59,42 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         HeadraceError: what stops a worker at start or later, in one clear sentence.
         StuckError: it is over, but threads or tasks are left that do not end; the process must not wait for them.
     """
-    from headrace.streams.app import make_app
-
-    health, meter = Health(), Meter(plan.pipeline)
-    ending = Ending()
-    async with serve(settings.web_port, health, meter) as port:
+    group = plan.groups[settings.group]
+    health, meter, running, ending = Health(), Meter(plan.pipeline), Live(plan), Ending()
+    async with (
+        serve(settings.web_port, health, meter) as port,
+        ControlReader(settings.bootstrap, plan.pipeline) as control,
+    ):
         if port is not None:
             log.info("health and metrics at http://127.0.0.1:%d/readyz", port)
         # The models load while the topics are made: both take seconds, and neither needs the other.
-        topics, pipe = await _both(plan, settings, meter)
-        log.info("%s", _sentence(plan, topics[plan.input.topic].partitions))
-        parts = StageParts(plan, pipe, settings.bootstrap, topics, health, meter, settings.name, ending)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, ending.signal)
+        topics, pipe = await _both(plan, group, settings, meter, running)
         try:
-            await live(make_app(parts), ending, health)
+            entries = await _entries(plan, group, settings.bootstrap)
+            instance = settings.name or new_instance()
+            executor = ThreadPoolExecutor(1, thread_name_prefix="steps")
+            pipe.use(executor)
+            changes = Changes(
+                plan, group, settings.bootstrap, control=control, live=running, pipe=pipe, instance=instance
+            )
+            gate = Gate(plan, settings.bootstrap, is_changed=await changes.begin())
+            log.info("%s", _sentence(plan, group, topics))
+            parts = WorkerParts(
+                plan=plan,
+                group=group,
+                pipe=pipe,
+                executor=executor,
+                bootstrap=settings.bootstrap,
+                topics=topics,
+                health=health,
+                meter=meter,
+                live=running,
+                gate=gate,
+                worker=settings.name,
+                instance=instance,
+                ending=ending,
+            )
+            await _live(parts, entries, changes, ending)
         except StuckError:
             raise  # a step may be at work still
         except BaseException:
@@ -69,13 +103,55 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         pipe.close()
 
 
-async def _both(plan: Plan, settings: WorkerSettings, meter: Meter) -> tuple[Mapping[str, TopicFacts], Pipe]:
+async def _live(parts: WorkerParts, entries: tuple[StagePlan, ...], changes: Changes, ending: Ending) -> None:
+    from headrace.streams.app import make_app
+
+    parts.health.expect(stage.name for stage in entries)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, ending.signal)
+    following = asyncio.create_task(changes.follow())
+    telling = asyncio.create_task(_tell_ready(parts.health))
+    try:
+        await live(make_app(parts, entries), ending, parts.health)
+    finally:
+        for task in (following, telling):
+            task.cancel()
+        await asyncio.gather(following, telling, return_exceptions=True)
+    parts.executor.shutdown()
+
+
+async def _tell_ready(health: Health) -> None:
+    while not health.is_ready:
+        await asyncio.sleep(0.05)
+    tell_ready()
+
+
+async def _entries(plan: Plan, group: GroupPlan, bootstrap: str) -> tuple[StagePlan, ...]:
+    """Return the stages that read a topic here: those of the plan, and those whose link an earlier plan left full.
+
+    Raises:
+        StrandedError: HR230, a link has records that no stage of this plan reads.
+    """
+    lags = {stage: lag for stage, lag in (await link_lags(bootstrap, plan.pipeline)).items() if lag}
+    for name, lag in lags.items():
+        if plan.stage(name) is None:
+            raise StrandedError(
+                f"{lag} frames wait on {link_topic(plan.pipeline, name)!r}, and this plan has no stage {name!r}",
+                mend="run the file as it was until they are through, then this one",
+            )
+    left = (stage for stage in group.stages if stage.reads is None and stage.name in lags)
+    return (*group.entries, *(replace(stage, reads=link_topic(plan.pipeline, stage.name)) for stage in left))
+
+
+async def _both(
+    plan: Plan, group: GroupPlan, settings: WorkerSettings, meter: Meter, running: Live
+) -> tuple[Mapping[str, TopicFacts], Pipe]:
     # Each step may use its share, so that a batch on which all of them fail still ends before a rebalance does.
     steps = len((*plan.preprocess, *plan.models, *plan.postprocess, *plan.outputs)) + 1
     retries = Retries(limit=plan.delivery.retries, budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2 / steps)
 
     def open_steps() -> Pipe:
-        return open_pipe(plan, threads=usable_cores(), retries=retries, meter=meter)
+        return open_pipe(plan, group, threads=usable_cores(), retries=retries, meter=meter, live=running)
 
     opening = asyncio.create_task(asyncio.to_thread(open_steps))
     try:
@@ -88,9 +164,17 @@ async def _both(plan: Plan, settings: WorkerSettings, meter: Meter) -> tuple[Map
     return topics, await opening
 
 
-def _sentence(plan: Plan, partitions: int) -> str:
+def _sentence(plan: Plan, group: GroupPlan, topics: Mapping[str, TopicFacts]) -> str:
+    if len(plan.groups) > 1:
+        stages = ", ".join(stage.name for stage in group.stages)
+        return f"plan {plan.hash}: group {group.name} runs {stages}; Ctrl-C drains and stops"
     outputs = ", ".join(output.name for output in plan.outputs)
     return (
-        f"plan {plan.hash}: reading {plan.input.topic} ({partitions} partitions), results to {outputs}, "
-        f"dead letters to {plan.dead_topic}; Ctrl-C drains and stops"
+        f"plan {plan.hash}: reading {plan.input.topic} ({topics[plan.input.topic].partitions} partitions), "
+        f"results to {outputs}, dead letters to {plan.dead_topic}; Ctrl-C drains and stops"
     )
+
+
+def new_instance() -> str:
+    """Return what tells an unnamed worker from others."""
+    return f"worker-{uuid4().hex[:8]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -127,8 +127,8 @@ class Link(Section):
     max_bytes: Bytes = Field(default=900_000, description="most bytes of records in one message; a larger record alone")
     balance: Literal["key", "least_lag"] = Field(
         default="key",
-        description="key: a record keeps its partition, and records of one key their order; least_lag: to the partition "
-        "of the next stage that is least behind, when order does not matter",
+        description="key: a record keeps its partition, and records of one key their order; least_lag: to the "
+        "partition of the next stage that is least behind, when order does not matter",
     )
     tensors: Literal["float32", "float16"] = Field(
         default="float32", description="how the tensors of a sharded model travel; float16 halves them, with an error"

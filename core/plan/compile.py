@@ -19,9 +19,8 @@ from headrace.core.config.errors import (
     UnsetVariableError,
 )
 from headrace.core.config.expression import Expression, compile_expression
-from headrace.core.config.pipeline import RESERVED_NAMES, Input, PipelineFile
+from headrace.core.config.pipeline import Input, PipelineFile
 from headrace.core.config.problem import problems_of
-from headrace.core.config.suggestion import suggest
 from headrace.core.errors import HeadraceError, Place, ProblemsError
 from headrace.core.plan.experiments import experiment_problems, read_experiments
 from headrace.core.plan.fingerprint import fingerprint
@@ -109,7 +108,7 @@ class _Compiler:
         return Plan(
             file=self._document.file,
             pipeline=envelope.pipeline,
-            hash=fingerprint(envelope.pipeline, source, flow, outputs, experiments, splitter),
+            hash=fingerprint(envelope.pipeline, source, flow, outputs, experiments=experiments, splitter=splitter),
             input=source,
             preprocess=flow.preprocess,
             models=flow.models,
@@ -119,7 +118,17 @@ class _Compiler:
             delivery=envelope.delivery,
             batch=envelope.batch,
             topic_rules=envelope.topics,
-            topics=(*plan_topics(envelope.pipeline, source, outputs, envelope.topics, groups, bool(experiments)), *links),
+            topics=(
+                *plan_topics(
+                    envelope.pipeline,
+                    source,
+                    outputs,
+                    envelope.topics,
+                    groups=groups,
+                    has_experiments=bool(experiments),
+                ),
+                *links,
+            ),
             stages=stages,
             groups=groups,
             promises=promises(envelope.delivery, envelope.link, bool(links)),
@@ -258,4 +267,3 @@ class _Compiler:
             deadline_ms=int(deadline) if deadline is not None else None,
         )
         return InputPlan(given.topic, codec, intake, given.start, given.on_gap, self._place("input", "topic"))
-

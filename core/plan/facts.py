@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from headrace.core.plan.experiments import experiment_facts
 from headrace.core.plan.plan import ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan
+from headrace.core.plan.stages import GroupPlan, StagePlan
 
 __all__ = ["plan_facts"]
 
@@ -18,13 +20,17 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "registry": plan.registry,
         "broker": plan.bootstrap,
         "input": _input(plan),
-        "stages": [{"name": stage.name, "group": stage.group, "steps": list(stage.steps)} for stage in plan.stages],
+        "stages": [_stage(stage) for stage in plan.stages],
+        "groups": [_group(group, plan) for group in plan.groups.values()],
+        "links": [stage.reads for stage in plan.stages if stage.reads and stage.kind != "ingress"],
         "steps": {
             "preprocess": [_step(step) for step in plan.preprocess],
             "route": _step(plan.route) if plan.route else None,
             "postprocess": [_step(step) for step in plan.postprocess],
         },
         "models": [_model(name, model) for name, model in plan.models.items()],
+        "experiments": [experiment_facts(experiment) for experiment in plan.experiments],
+        "link": plan.link.model_dump(mode="json"),
         "outputs": [_output(output) for output in plan.outputs],
         "topics": [_topic(topic) for topic in plan.topics],
         "delivery": plan.delivery.model_dump(mode="json"),
@@ -44,6 +50,35 @@ def _input(plan: Plan) -> dict[str, Any]:
         "on_gap": source.on_gap,
         "max_bytes": source.intake.max_bytes,
     }
+
+
+def _stage(stage: StagePlan) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "kind": stage.kind,
+        "group": stage.group,
+        "consumer_group": stage.consumer_group,
+        "reads": stage.reads,
+        "steps": list(stage.steps),
+        "model": stage.model or None,
+        "part": None if stage.shard is None else [stage.shard + 1, stage.shards],
+    }
+
+
+def _group(group: GroupPlan, plan: Plan) -> dict[str, Any]:
+    held = [_held_bytes(stage, plan) for stage in group.stages if stage.kind == "model"]
+    return {
+        "name": group.name,
+        "stages": [stage.name for stage in group.stages],
+        "replicas": group.replicas,
+        "model_bytes": sum(held),
+    }
+
+
+def _held_bytes(stage: StagePlan, plan: Plan) -> int:
+    """Return the bytes of files that a stage holds in memory: its own part's."""
+    facts = dict(plan.model_plans())[stage.base].facts
+    return facts.size_bytes if stage.shard is None else facts.shards[stage.shard].size_bytes
 
 
 def _step(step: StepPlan) -> dict[str, Any]:
@@ -68,4 +103,9 @@ def _output(output: OutputPlan) -> dict[str, Any]:
 
 
 def _topic(topic: TopicPlan) -> dict[str, Any]:
-    return {"name": topic.name, "role": topic.role, "partitions": topic.partitions, "config": dict(topic.config)}
+    return {"name": topic.name, "role": topic.role, "partitions": topic.partitions, "config": _config(topic)}
+
+
+def _config(topic: TopicPlan) -> dict[str, str]:
+    limit = {} if topic.max_bytes is None else {"max.message.bytes": str(topic.max_bytes)}
+    return {**topic.config, **limit}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from headrace.core.options import TUNING
 from headrace.core.experiments.experiment import Experiment
+from headrace.core.options import TUNING
 from headrace.core.plan.flow import Flow
 from headrace.core.plan.plan import InputPlan, ModelPlan, OutputPlan, StepPlan, VariantPlan
 
@@ -20,6 +20,7 @@ def fingerprint(
     source: InputPlan,
     flow: Flow,
     outputs: tuple[OutputPlan, ...],
+    *,
     experiments: tuple[Experiment, ...] = (),
     splitter: StepPlan | None = None,
 ) -> str:

@@ -31,11 +31,18 @@ HEADROOM_BYTES = 64 * 1024
 LARGEST_BYTES = 64 << 20
 """Kafka takes no request over 100 MiB (socket.request.max.bytes)."""
 
-LINK_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "compression.type": "producer"}
+LINK_CONFIG = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "compression.type": "producer",
+}
 """Never lost however long a stage is down; what has been read is deleted by the reader."""
 
 
-def sketch_stages(flow: Flow, codec: StepPlan, splitter: StepPlan | None, outputs: Sequence[OutputPlan]) -> list[StageSketch]:
+def sketch_stages(
+    flow: Flow, codec: StepPlan, splitter: StepPlan | None, outputs: Sequence[OutputPlan]
+) -> list[StageSketch]:
     """Return the stages in the order of a record's way."""
     split = (splitter,) if splitter else ()
     route = (flow.route,) if flow.route else ()
@@ -108,7 +115,9 @@ class Layout:
                     place = self._document.place(("groups", name, kind, at))
                     if one not in known[kind]:
                         mend = suggest(one, sorted(set(known[kind])), kind)
-                        yield GroupError(f"group {name!r} names {one!r}, which is none of the {kind}", mend=mend, place=place)
+                        yield GroupError(
+                            f"group {name!r} names {one!r}, which is none of the {kind}", mend=mend, place=place
+                        )
                     elif one in taken:
                         yield GroupError(
                             f"{one!r} is in group {taken[one]!r} already", mend="name it in one group", place=place
@@ -153,5 +162,3 @@ def _models(flow: Flow) -> Iterator[tuple[str, str, ModelPlan]]:
 
 def _base(change: VariantPlan | None, model: str) -> str:
     return change.stage(model) if change is not None and model in change.models else model
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from headrace.core.config.expression import Expression
@@ -69,6 +69,10 @@ class InputPlan:
     on_gap: Literal["stop", "continue"]
     place: Place
 
+    def link(self) -> InputPlan:
+        """Return how a link is read: from its beginning, since nothing on it may be passed over."""
+        return replace(self, start="earliest")
+
 
 @dataclass(frozen=True)
 class OutputPlan:
@@ -123,7 +127,7 @@ class Plan:
     promises: tuple[str, ...]
     registry: str
     bootstrap: str | None
-    link: Link = Link()
+    link: Link = field(default_factory=Link)
     splitter: StepPlan | None = None
     experiments: tuple[Experiment, ...] = ()
     variants: Mapping[tuple[str, str], VariantPlan] = field(default_factory=dict)

@@ -22,4 +22,6 @@ def promises(delivery: Delivery, link: Link, is_linked: bool) -> tuple[str, ...]
 def _order(link: Link) -> str:
     if link.balance == "least_lag":
         return "order: none between processes, since each record goes where the next stage is least behind"
-    return "order: records of one key that take the same path leave in their order; across paths one may overtake another"
+    return (
+        "order: records of one key that take the same path leave in their order; across paths one may overtake another"
+    )

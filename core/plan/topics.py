@@ -31,6 +31,7 @@ def plan_topics(
     source: InputPlan,
     outputs: Iterable[OutputPlan],
     rules: Topics,
+    *,
     groups: Mapping[str, GroupPlan],
     has_experiments: bool,
 ) -> tuple[TopicPlan, ...]:

@@ -81,9 +81,7 @@ def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:
         return msgspec.structs.replace(slip, at=at + 1, path=path, outputs=outputs, part=0, version=candidate.version)
     if last or slip.decision.combine == "single" or _is_accepted(candidate, output, accepts):
         reason = _why_served(slip, candidate, output)
-        return msgspec.structs.replace(
-            slip, at=None, path=path, reason=reason, part=0, version=candidate.version
-        )
+        return msgspec.structs.replace(slip, at=None, path=path, reason=reason, part=0, version=candidate.version)
     reason = _why_passed_on(candidate, output)
     return msgspec.structs.replace(slip, at=at + 1, path=path, reason=reason, part=0, version=candidate.version)
 

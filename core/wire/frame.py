@@ -43,7 +43,7 @@ class _Tensor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Carried(msgspec.Struct, frozen=True, array_like=True):
-    """A record as it travels. Fields are only ever added, at the end and with defaults: frames of before stay readable."""
+    """A record as it travels. Fields are only ever added, at the end and with defaults, so old frames stay readable."""
 
     id: str
     source: tuple[str, int, int]
@@ -169,7 +169,7 @@ def _frame(plan: str, stage: str, records: list[bytes]) -> bytes:
 def _carried(record: Record, tensors: Tensors) -> _Carried:
     return _Carried(
         record.id,
-        tuple(record.source),
+        (record.source.topic, record.source.partition, record.source.offset),
         record.key,
         record.unit,
         record.value,

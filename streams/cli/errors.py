@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from headrace.core.config.suggestion import suggest
 from headrace.core.errors import ConfigError, MachineError
 
 __all__ = [
     "UnknownCodeError",
+    "UnknownGroupError",
     "UnknownMessageError",
     "WouldOverwriteError",
     "WriteFailedError",
@@ -28,6 +32,20 @@ class WriteFailedError(MachineError):
     """
 
     code = "HR431"
+
+
+class UnknownGroupError(ConfigError):
+    """The pipeline has no group of that name.
+
+    `headrace plan` lists the groups: those under `groups:`, one for each part of a sharded model that no group names,
+    and `main` for the rest. Mend: correct the name after --group.
+    """
+
+    code = "HR440"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = list(known)
+        super().__init__(f"the pipeline has no group {name!r}", mend=suggest(name, names, "groups"))
 
 
 class UnknownCodeError(ConfigError):

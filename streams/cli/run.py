@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.core.errors import HeadraceError
+from headrace.streams.cli.errors import UnknownGroupError
 from headrace.streams.cli.output import pipeline_argument, say
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["run"]
     envvar="HEADRACE_WORKER",
     help="Name of this worker: it keeps its partitions across restarts.",
 )
+@click.option("--group", metavar="NAME", help="Run one worker of this group only; without it, all groups.")
 @click.option("--web-port", type=click.IntRange(0, 65535), help="Serve /healthz, /readyz and /metrics on 127.0.0.1.")
 @click.option(
     "--log",
@@ -40,21 +42,42 @@ __all__ = ["run"]
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
-def run(file: Path, worker: str | None, web_port: int | None, form: str, log_level: str) -> None:
-    """Run the pipeline of FILE until Ctrl-C or SIGTERM; batches in flight end first."""
+def run(file: Path, *, worker: str | None, group: str | None, web_port: int | None, form: str, log_level: str) -> None:
+    """Run the pipeline of FILE until Ctrl-C or SIGTERM; batches in flight end first.
+
+    A pipeline of several groups runs as that many child processes, which are started again when they die. With
+    --group this process is one worker of one group; start more of them, here or elsewhere, to share its work.
+    """
     from headrace.core.plan.compile import compile_file
     from headrace.streams.broker import bootstrap
     from headrace.streams.home import home
-    from headrace.streams.log import set_up_logs
     from headrace.streams.registry import default_location
 
     plan = compile_file(file, registry=default_location())
+    if group is not None and group not in plan.groups:
+        raise UnknownGroupError(group, plan.groups)
     address = bootstrap(plan.bootstrap, start_embedded=True, home=home(), progress=say)
+    chosen = group or (next(iter(plan.groups)) if is_single(plan) else None)
+    if chosen is None:
+        from headrace.streams.cli.run_groups import run_groups
 
+        sys.exit(run_groups(plan, address, worker=worker, web_port=web_port, form=form, log_level=log_level))
+    from headrace.streams.log import set_up_logs
+    from headrace.streams.moved import moved_aliases
     from headrace.streams.worker import WorkerSettings
 
-    set_up_logs("json" if form == "json" else "text", log_level, pipeline=plan.pipeline, stage="main")
-    _work(plan, WorkerSettings(bootstrap=address, name=worker, web_port=web_port), in_json=form == "json")
+    facts = {"stage": "main"} if is_single(plan) else {"group": chosen}
+    set_up_logs("json" if form == "json" else "text", log_level, pipeline=plan.pipeline, **facts)
+    aliases = moved_aliases(address, plan.pipeline)
+    if aliases:
+        plan = compile_file(file, registry=default_location(), aliases=aliases)
+    settings = WorkerSettings(bootstrap=address, group=chosen, name=worker, web_port=web_port)
+    _work(plan, settings, in_json=form == "json")
+
+
+def is_single(plan: Plan) -> bool:
+    """Whether one process runs all of it."""
+    return [group.replicas for group in plan.groups.values()] == [1]
 
 
 def _work(plan: Plan, settings: WorkerSettings, *, in_json: bool) -> None:

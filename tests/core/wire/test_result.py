@@ -16,7 +16,7 @@ from headrace.core.wire.json import encode
 from headrace.core.wire.result import ResultBody, ResultFacts, Spent, iso_time, result_body
 from tests.support.made import NOON_MS, json_values, keys, record, texts
 
-FACTS = ResultFacts("reviews", "abc", {"quick": "lexicon@1"})
+FACTS = ResultFacts("reviews", "abc")
 SPENT = Spent(begun_ms=NOON_MS + 5, ended_ms=NOON_MS + 25, preprocess_ms=1.23456, postprocess_ms=2.0)
 DECISION = Decision(combine="single", steps=(Candidate(model="quick"),), propensity=0.5, scores={"quick": 0.5})
 TIME = "2026-11-23T12:00:00.025Z"

@@ -1,0 +1,61 @@
+"""What has to be true of the links before ingress reads: an earlier plan's records are through, all are wide enough."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from headrace.core.plan.plan import Plan
+from headrace.streams.lags import link_lags
+from headrace.streams.topics import admin, widen
+
+__all__ = ["DRAIN_S", "Gate"]
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 60.0
+"""How long a changed plan waits for the links to drain; what is left then runs as far as it fits the new plan."""
+
+LOOK_EVERY_S = 0.5
+
+
+class Gate:
+    """Holds ingress back.
+
+    Args:
+        plan: what runs.
+        bootstrap: the broker.
+        is_changed: whether another plan ran before.
+    """
+
+    def __init__(self, plan: Plan, bootstrap: str, *, is_changed: bool) -> None:
+        self._plan, self._bootstrap, self._is_changed = plan, bootstrap, is_changed
+        self._links = [stage.reads for stage in plan.stages if stage.reads and stage.kind != "ingress"]
+        self._width = 0
+
+    async def opened(self) -> None:
+        """Wait, if the plan has changed, until the links are empty; for a while only, and say so."""
+        if not self._is_changed:
+            return
+        give_up, told = time.monotonic() + DRAIN_S, -1
+        while time.monotonic() < give_up:
+            lag = sum((await link_lags(self._bootstrap, self._plan.pipeline)).values())
+            if not lag:
+                return
+            if lag != told:
+                log.info("the plan has changed: %d frames of the one before are still on links; waiting for them", lag)
+                told = lag
+            await asyncio.sleep(LOOK_EVERY_S)
+        log.warning("the links did not drain within %g s; what is left runs as far as it fits this plan", DRAIN_S)
+
+    async def grown(self, tps: Iterable[Any]) -> None:
+        """Let the links have as many partitions as the input before a record of a new one is sent."""
+        width = max((tp.partition + 1 for tp in tps), default=0)
+        if width <= self._width or not self._links:
+            return
+        async with admin(self._bootstrap) as client:
+            await widen(client, self._links, width)
+        self._width = width

@@ -1,0 +1,35 @@
+"""Which workers of a group are alive: the members of the consumer group that each of them is in."""
+
+from __future__ import annotations
+
+from headrace.streams.topics import admin
+
+__all__ = ["instance_in", "live_instances"]
+
+_PREFIX, _SUFFIX = "headrace-", "-faust"
+
+
+async def live_instances(bootstrap: str, app_id: str) -> frozenset[str]:
+    """Return the instances of a group, by the client id of each worker's member in the group of its Faust app.
+
+    Raises:
+        BrokerUnreachableError: HR201.
+    """
+    pipeline = app_id.split(".", 1)[0]
+    async with admin(bootstrap) as client:
+        found = await client.describe_consumer_groups([app_id])
+    ids = [
+        member[1] if isinstance(member, tuple) else member["client_id"]
+        for answer in found
+        for group in answer.groups
+        for member in group[5]
+    ]
+    return frozenset(one for id in ids if (one := instance_in(id, pipeline)) is not None)
+
+
+def instance_in(client_id: str, pipeline: str) -> str | None:
+    """Return the instance that a client id names; None when it is no worker's of this pipeline."""
+    prefix = f"{_PREFIX}{pipeline}-"
+    if client_id.startswith(prefix) and client_id.endswith(_SUFFIX):
+        return client_id[len(prefix) : -len(_SUFFIX)]
+    return None

@@ -1,0 +1,23 @@
+"""Which aliases were moved while the pipeline ran: they go before the registry's when it starts again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from headrace.streams.control.errors import NeverRunError
+from headrace.streams.control.writer import read_settings
+
+__all__ = ["moved_aliases"]
+
+
+def moved_aliases(bootstrap: str, pipeline: str) -> dict[str, int]:
+    """Return the version of each moved alias, by `model@alias`; none when the pipeline never ran.
+
+    Raises:
+        BrokerUnreachableError: HR201.
+    """
+    try:
+        settings = asyncio.run(read_settings(bootstrap, pipeline))
+    except NeverRunError:
+        return {}
+    return {reference: int(version) for reference, version in settings.aliases().items() if version.isdigit()}
