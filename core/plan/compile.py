@@ -131,7 +131,7 @@ class _Compiler:
             ),
             stages=stages,
             groups=groups,
-            promises=promises(envelope.delivery, envelope.link, bool(links)),
+            promises=promises(envelope.delivery, envelope.link, is_linked=bool(links)),
             registry=self._registry,
             bootstrap=envelope.broker.bootstrap,
             link=envelope.link,

@@ -9,7 +9,7 @@ __all__ = ["promises"]
 _ONE_PROCESS = "order: results of one partition leave in the order of its records, whichever models they took"
 
 
-def promises(delivery: Delivery, link: Link, is_linked: bool) -> tuple[str, ...]:
+def promises(delivery: Delivery, link: Link, *, is_linked: bool) -> tuple[str, ...]:
     """Return the promises that hold; over several processes only records of one path keep their order."""
     retried = f"after {delivery.retries} more attempts" if delivery.retries else "at once"
     return (

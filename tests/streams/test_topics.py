@@ -61,7 +61,7 @@ async def test_missing_topics_are_made_as_the_plan_says(planned: MakePlan, clien
         plan.input.topic: 3,
         plan.outputs[0].name: 3,
         plan.dead_topic: 3,
-        plan.heartbeat_topic: 1,
+        plan.groups["main"].heartbeat_topic: 1,
     }
     assert {name: client.partitions(name) for name in there} == {
         name: facts.partitions for name, facts in there.items()
@@ -117,7 +117,7 @@ async def test_without_leave_to_make_topics_all_that_are_missing_are_named(
     client.make_topic(plan.outputs[0].name)
     with pytest.raises(TopicMissingError) as caught:
         await ensure_topics(plan, kafka.bootstrap)
-    for name in (plan.input.topic, plan.dead_topic, plan.heartbeat_topic):
+    for name in (plan.input.topic, plan.dead_topic, plan.groups["main"].heartbeat_topic):
         assert repr(name) in str(caught.value)
     assert repr(plan.outputs[0].name) not in str(caught.value)
     assert client.partitions(plan.input.topic) == 0

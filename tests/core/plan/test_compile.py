@@ -68,7 +68,7 @@ def test_a_whole_file_compiles_to_everything_it_says(compiled: Compile, tmp_path
 
 def test_a_plan_has_the_three_stages_with_their_consumer_groups(compiled: Compile) -> None:
     plan = compiled(WHOLE, environ={"BROKER": "kafka:9092"})
-    assert [(stage.name, stage.group, stage.steps) for stage in plan.stages] == [
+    assert [(stage.name, stage.consumer_group, stage.steps) for stage in plan.stages] == [
         ("ingress", "reviews.ingress", ("json", "normalise", "normalise", "cascade")),
         ("quick", "reviews.quick", ("lexicon",)),
         ("expert", "reviews.expert", ("stored",)),
@@ -226,10 +226,14 @@ lexicon  ->  explosive
     5:10 HR604 model 'explosive' could not be made: RuntimeError: no room
 models:\n  ->  postprocess: [explosive]\nmodels:\n
     4:15 HR604 postprocess 'explosive' could not be made
-models:\n  ->  experiments: {a: {variants: {b: {}, c: {}}}}\nmodels:\n
-    4:1 HR700 `experiments:` is not built yet; remove it from the file
 models:\n  ->  groups: {a: {}}\nmodels:\n
-    4:1 HR700 `groups:` is not built yet; remove it from the file
+    4:10 HR120 group 'a' has no stages; name models or stages in it
+models:\n  ->  groups: {a: {models: [quik]}}\nmodels:\n
+    4:23 HR120 group 'a' names 'quik', which is none of the models; did you mean 'quick'?
+models:\n  ->  groups: {a: {models: [quick]}, b: {stages: [quick]}}\nmodels:\n
+    4:45 HR120 'quick' is in group 'a' already; name it in one group
+models:\n  ->  groups: {a: {stages: [egress]}}\ndelivery: {order: key}\nmodels:\n
+    5:12 HR700 delivery.order: key over several processes is not built yet; use order: path
 models:\n  ->  delivery: {guarantee: exactly_once}\nmodels:\n
     4:12 HR700 delivery.guarantee: exactly_once is not built yet; remove
 models:\n  ->  delivery: {on_failure: stop}\nmodels:\n
@@ -259,6 +263,7 @@ def mistake(swap: str, said: str) -> Any:
 @pytest.mark.provokes("HR112")
 @pytest.mark.provokes("HR113")
 @pytest.mark.provokes("HR116")
+@pytest.mark.provokes("HR120")
 @pytest.mark.provokes("HR604")
 @pytest.mark.provokes("HR700")
 @pytest.mark.parametrize(("old", "new", "line"), mistakes())
@@ -296,7 +301,7 @@ postprocess: [{labels: {threshold: 7}}]
 output:
   - topic: {name: reviews.scored, when: "outptu == 1"}
   - topik: {name: reviews.alerts}
-experiments: {a: {variants: {b: {}, c: {}}}}
+
 delivery: {retries: "${RETRIES}"}
 surprise: 1
 """
@@ -309,8 +314,7 @@ surprise: 1
         ["p.yaml:8:36", "HR106"],
         ["p.yaml:10:41", "HR110"],
         ["p.yaml:11:5", "HR108"],
-        ["p.yaml:12:1", "HR700"],
-        ["p.yaml:13:21", "HR109"],
+                ["p.yaml:13:21", "HR109"],
         ["p.yaml:14:1", "HR104"],
     ]
 

@@ -23,7 +23,7 @@ def test_everything_a_plan_says_is_there_and_is_json(compiled: Compile, minimal:
     assert facts["models"][0]["name"] == "quick"
     assert facts["outputs"][0]["when"] == "output.score > 0.5"
     assert [stage["name"] for stage in facts["stages"]] == ["ingress", "quick", "egress"]
-    assert [topic["role"] for topic in facts["topics"]] == ["input", "output", "dead", "heartbeat"]
+    assert [topic["role"] for topic in facts["topics"]] == ["input", "output", "dead", "control", "audit", "heartbeat"]
     assert (facts["delivery"]["retries"], facts["batch"]["max_wait"]) == (3, 5)
 
 

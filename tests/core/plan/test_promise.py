@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from headrace.core.config.pipeline import Delivery
+from headrace.core.config.pipeline import Delivery, Link
 from headrace.core.plan.promise import promises
 
 
 def test_a_plan_says_what_holds_for_loss_order_and_failures() -> None:
-    loss, order, failure = promises(Delivery(retries=3))
+    loss, order, failure = promises(Delivery(retries=3), Link(), is_linked=False)
     assert loss.startswith("at least once: no record is lost")
     assert order.startswith("order: results of one partition leave in the order")
     assert "becomes a dead letter after 3 more attempts" in failure
 
 
 def test_without_retries_a_failing_record_ends_at_once() -> None:
-    assert "becomes a dead letter at once" in promises(Delivery(retries=0))[2]
+    assert "becomes a dead letter at once" in promises(Delivery(retries=0), Link(), is_linked=False)[2]
+
+
+def test_between_processes_only_records_of_one_path_keep_their_order() -> None:
+    assert "records of one key that take the same path" in promises(Delivery(), Link(), is_linked=True)[1]
+    assert "order: none between processes" in promises(Delivery(), Link(balance="least_lag"), is_linked=True)[1]

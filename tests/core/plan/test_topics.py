@@ -19,10 +19,12 @@ def test_a_pipeline_has_its_input_its_outputs_dead_letters_and_a_heartbeat(compi
         ("reviews.scored", "output", 4),
         ("reviews.alerts", "output", 2),
         ("reviews.dead", "dead", 4),
+        ("reviews.control", "control", 1),
+        ("reviews.audit", "audit", 1),
         ("reviews.main.heartbeat", "heartbeat", 1),
     ]
     assert plan.dead_topic == "reviews.dead"
-    assert plan.heartbeat_topic == "reviews.main.heartbeat"
+    assert plan.groups["main"].heartbeat_topic == "reviews.main.heartbeat"
 
 
 def test_dead_letters_are_kept_until_someone_deletes_them(compiled: Compile, minimal: str) -> None:
@@ -38,7 +40,7 @@ def test_a_dead_letter_fits_its_topic_whatever_the_cluster_s_defaults_are(compil
 
 
 def test_without_a_number_of_partitions_the_broker_decides(compiled: Compile, minimal: str) -> None:
-    assert [topic.partitions for topic in compiled(minimal).topics] == [None, None, None, 1]
+    assert [topic.partitions for topic in compiled(minimal).topics] == [None, None, None, 1, 1, 1]
 
 
 @pytest.mark.provokes("HR112")

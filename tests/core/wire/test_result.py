@@ -67,7 +67,7 @@ def test_a_body_can_always_be_written_and_read_back_by_anyone(made: Any) -> None
 
 
 def test_who_served_and_how_it_was_chosen_is_said() -> None:
-    slip = Slip(policy="cascade", decision=DECISION, at=None, path=("quick",), reason="sure")
+    slip = Slip(policy="cascade", decision=DECISION, at=None, path=("quick",), reason="sure", version="lexicon@1")
     body = body_of(slip=slip, output={"label": "good"})
     assert (body["model"], body["version"], body["assigned_model"]) == ("quick", "lexicon@1", "quick")
     assert body["route"] == {
