@@ -13,11 +13,14 @@ import pytest
 from headrace.core.catalog import Catalog, installed_catalog
 from headrace.core.errors import StepOpenError
 from headrace.core.plan.compile import compile_file
-from headrace.core.record import Position
+from headrace.core.record import Message, Position
 from headrace.core.wire.result import ResultBody
 from headrace.streams.bisect import Retries
+from headrace.streams.link import Outbound
+from headrace.streams.live import Live
 from headrace.streams.meter import Meter
-from headrace.streams.pipe import Pipe, open_pipe
+from headrace.streams.opening import open_pipe
+from headrace.streams.pipe import Pipe
 from headrace.streams.slot import Slot
 from tests.support.made import message
 from tests.support.site import faults
@@ -53,7 +56,10 @@ def opened(tmp_path: Path, catalog: Catalog) -> Iterator[Opened]:
             file.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in said.items()))
             plan = compile_file(file, registry=str(tmp_path), catalog=catalog, environ={})
             patience = Retries(limit=retries, sleep=lambda _: None)
-            pipe = open_pipe(plan, threads=1, retries=patience, meter=Meter("reviews"))
+            pipe = open_pipe(
+                plan, plan.groups["main"], threads=1, retries=patience, meter=Meter("reviews"), live=Live(plan)
+            )
+            pipe.take = pipe.entry("ingress", Outbound(plan, "ingress"))  # type: ignore[attr-defined]
             closing.callback(pipe.close)
             return pipe
 
@@ -62,9 +68,15 @@ def opened(tmp_path: Path, catalog: Catalog) -> Iterator[Opened]:
 
 def through(pipe: Pipe, *texts: str, **fields: Any) -> list[Slot]:
     values = [json.dumps({"text": text}).encode() for text in texts]
-    return pipe.process(
-        [message(value, position=Position("reviews", 0, at), **fields) for at, value in enumerate(values)]
-    )
+    messages = [message(value, position=Position("reviews", 0, at), **fields) for at, value in enumerate(values)]
+    return taken(pipe, messages)
+
+
+def taken(pipe: Pipe, messages: Sequence[Message]) -> list[Slot]:
+    outcome = pipe.take(messages)  # type: ignore[attr-defined]
+    assert not outcome.shipments, "one process has no links"
+    slots: list[Slot] = outcome.slots
+    return slots
 
 
 def bodies(slots: Sequence[Slot], output: str = "reviews.out") -> list[dict[str, Any]]:
@@ -150,7 +162,7 @@ def test_a_step_that_fails_twice_and_then_works_gives_attempt_three(opened: Open
 
 
 def test_a_decoder_s_fault_is_one_record_s(opened: Opened) -> None:
-    slots = opened().process([message(b'{"text": "a"}'), message(b"{"), message(None), message(b'{"text": "b"}')])
+    slots = taken(opened(), [message(b'{"text": "a"}'), message(b"{"), message(None), message(b'{"text": "b"}')])
     assert labels(slots) == ["a", "b"]
     assert [slot.failure.code if slot.failure else None for slot in slots] == [None, "HR511", "HR502", None]
 
