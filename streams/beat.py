@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import time
-from typing import Any
+import os
+import socket
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 
+from headrace.core.wire.heartbeat import BEAT_S, Heartbeat, encode_heartbeat
+from headrace.streams.control.writer import now
 from headrace.streams.stage import WorkerParts
 
 __all__ = ["BeatService"]
 
-EVERY_S = 3.0
 PATIENCE_S = 5.0
 
 
@@ -46,26 +46,28 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
     async def _beat(self) -> None:
         while True:
             await self._tell()
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(BEAT_S)
 
     async def _tell(self) -> None:
         parts = self.parts
         try:
-            value = json.dumps(self._facts()).encode()
+            value = encode_heartbeat(self._heartbeat())
             sent = await self._producer.send(parts.group.heartbeat_topic, value, key=parts.instance.encode())
             await asyncio.wait_for(sent, PATIENCE_S)
             parts.health.broker()
         except (KafkaError, TimeoutError) as error:
             parts.health.broker(f"the broker does not answer ({type(error).__name__})")
 
-    def _facts(self) -> dict[str, Any]:
+    def _heartbeat(self) -> Heartbeat:
         parts = self.parts
-        return {
-            "time": time.time(),
-            "plan": parts.live.state.plan,
-            "group": parts.group.name,
-            "worker": parts.instance,
-            "stages": [stage.name for stage in parts.group.stages],
-            "versions": {name: stage.versions for name, stage in parts.pipe.models.items()},
-            **parts.health.facts(),
-        }
+        return Heartbeat(
+            time=now(),
+            plan=parts.live.state.plan,
+            group=parts.group.name,
+            ready=parts.health.is_ready,
+            why=parts.health.why,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            stages=[stage.name for stage in parts.group.stages],
+            versions={name: stage.versions for name, stage in parts.pipe.models.items()},
+        )

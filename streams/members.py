@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace.streams.status.workers import memberships
 from headrace.streams.topics import admin
 
 __all__ = ["instance_in", "live_instances"]
@@ -17,14 +18,9 @@ async def live_instances(bootstrap: str, app_id: str) -> frozenset[str]:
     """
     pipeline = app_id.split(".", 1)[0]
     async with admin(bootstrap) as client:
-        found = await client.describe_consumer_groups([app_id])
-    ids = [
-        member[1] if isinstance(member, tuple) else member["client_id"]
-        for answer in found
-        for group in answer.groups
-        for member in group[5]
-    ]
-    return frozenset(one for id in ids if (one := instance_in(id, pipeline)) is not None)
+        membership = (await memberships(client, (app_id,))).get(app_id)
+    members = membership.members if membership is not None else ()
+    return frozenset(one for member in members if (one := instance_in(member.client_id, pipeline)) is not None)
 
 
 def instance_in(client_id: str, pipeline: str) -> str | None:

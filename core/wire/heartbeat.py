@@ -27,6 +27,8 @@ class Heartbeat(BaseModel):
     why: str = Field(default="", description="why it is not ready")
     host: str = Field(default="", description="the machine it runs on")
     pid: int = Field(default=0, description="its process there")
+    stages: list[str] = Field(default=[], description="the stages that it runs")
+    versions: dict[str, list[str]] = Field(default={}, description="the versions it has loaded, by stage of a model")
 
 
 def encode_heartbeat(beat: Heartbeat) -> bytes:

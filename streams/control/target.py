@@ -22,12 +22,9 @@ class Reading(NamedTuple):
 
 def readings(plan: Plan) -> tuple[Reading, ...]:
     """Return the stages that read a topic, in a record's order; the others are called by them in the same process."""
-    found = []
-    for stage in plan.stages:
-        topic = getattr(stage, "reads", plan.input.topic if stage.name == "ingress" else None)
-        if topic is not None:
-            found.append(Reading(stage.name, topic, getattr(stage, "consumer_group", stage.group)))
-    return tuple(found)
+    return tuple(
+        Reading(stage.name, stage.reads, stage.consumer_group) for stage in plan.stages if stage.reads is not None
+    )
 
 
 def reading(plan: Plan, stage: str) -> Reading:
@@ -50,14 +47,13 @@ def reading(plan: Plan, stage: str) -> Reading:
 
 
 def models(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the models of the file, those that only a variant has included."""
-    variants = getattr(plan, "variants", {}).values()
-    return tuple(dict.fromkeys((*plan.models, *(name for variant in variants for name in variant.models))))
+    """Return the names of the models of the file."""
+    return tuple(plan.models)
 
 
 def experiments(plan: Plan) -> tuple[str, ...]:
     """Return the names of the experiments of the file."""
-    return tuple(str(experiment.id) for experiment in getattr(plan, "experiments", ()))
+    return tuple(str(experiment.id) for experiment in plan.experiments)
 
 
 def refuse_unknown(noun: str, name: str, known: Iterable[str]) -> None:

@@ -160,8 +160,7 @@ def _models(settings: Settings) -> tuple[ModelFacts, ...]:
 
 
 def _heartbeat_topics(plan: Plan) -> dict[str, str]:
-    groups = getattr(plan, "groups", {}) or {"main": None}
-    return {name: f"{plan.pipeline}.{name}.heartbeat" for name in groups}
+    return {name: group.heartbeat_topic for name, group in plan.groups.items()}
 
 
 @asynccontextmanager
