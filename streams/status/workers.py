@@ -50,7 +50,8 @@ class Worker(NamedTuple):
 async def memberships(client: Any, groups: Iterable[str]) -> dict[str, Membership]:
     """Return the members of each consumer group; a group that nobody ever joined is `Dead`, as Kafka says."""
     found = {}
-    for response in await client.describe_consumer_groups(list(groups)):
+    # One by one: of several groups in one call the broker closes the connection (seen with aiokafka 0.14, Kafka 4.3).
+    for response in [answer for name in groups for answer in await client.describe_consumer_groups([name])]:
         for _, group, state, _, _, members, *_ in response.groups:
             found[group] = Membership(state, tuple(sorted(_member(one) for one in members)))
     return found
