@@ -29,8 +29,15 @@ __all__ = ["demo"]
     show_default=True,
     help="Where the demo writes its pipeline file and records.",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="Cut the transformer into so many parts, each in a process of its own, and split the users in two.",
+)
 @click.pass_context
-def demo(ctx: click.Context, folder: Path) -> None:
+def demo(ctx: click.Context, folder: Path, shards: int) -> None:
     """Train a small model, run a pipeline with it, publish 2,000 reviews, and say what came out.
 
     Everything it does is a command that you can type; the first run downloads 107 MB and trains for about a minute.
@@ -42,10 +49,10 @@ def demo(ctx: click.Context, folder: Path) -> None:
     begun = time.monotonic()
     say("1  a Kafka of your own")
     say(f"  {play.ensure_broker(os.environ)}")
-    prepared, reference = _model()
+    prepared, reference = _model(shards)
     run = f"/demo/{time.time_ns() // 1_000_000}"
     bad = bad_records(run)
-    scene = write_scene(folder, reference, prepared.held_out, bad)
+    scene = write_scene(folder, reference, prepared.held_out, bad, with_experiment=shards > 1)
     say(f"3  a pipeline: {scene.pipeline}")
     say(f"  {play.command('check', scene.pipeline).strip()}")
     tally = Tally(prepared.held_out, len(bad), run)
@@ -56,9 +63,9 @@ def demo(ctx: click.Context, folder: Path) -> None:
     ctx.exit(0 if is_kept else 1)
 
 
-def _model() -> tuple[Prepared, str]:
+def _model(shards: int) -> tuple[Prepared, str]:
     """Prepare and register the model; return what was prepared and the model's reference."""
-    from headrace.streams.demo.play import import_model
+    from headrace.streams.demo.play import import_model, shard_model
     from headrace.streams.demo.prepare import prepare
     from headrace.streams.demo.stage import preparing
     from headrace.streams.home import cache
@@ -68,6 +75,9 @@ def _model() -> tuple[Prepared, str]:
         prepared = prepare(cache() / "demo", progress)
     reference = import_model(prepared.model)
     say(f"  {reference} is in the registry")
+    if shards > 1:
+        reference = shard_model(reference, shards)
+        say(f"  {reference} is the same in {shards} parts")
     return prepared, reference
 
 

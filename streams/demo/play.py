@@ -22,7 +22,18 @@ from headrace.streams.demo.errors import DemoCommandError
 from headrace.streams.demo.scene import Scene, tombstone
 from headrace.streams.demo.tally import Tally
 
-__all__ = ["Child", "collect", "command", "drain", "ensure_broker", "following", "import_model", "publish", "running"]
+__all__ = [
+    "Child",
+    "collect",
+    "command",
+    "drain",
+    "ensure_broker",
+    "following",
+    "import_model",
+    "publish",
+    "running",
+    "shard_model",
+]
 
 MODEL = "reviews"
 READY_S = 60.0
@@ -57,6 +68,15 @@ def import_model(folder: Path) -> str:
         if model["name"] == MODEL and model["files"].get("model.onnx", {}).get("sha256") == wanted:
             return str(model["reference"])
     return str(json.loads(command("model", "import", MODEL, folder, "--json"))["reference"])
+
+
+def shard_model(reference: str, parts: int) -> str:
+    """Cut the model, unless the registry has it in so many parts already; return the reference of the cut one."""
+    for model in json.loads(command("model", "list", "--json")):
+        cut_from = model.get("lineage", {}).get("sharded_from", "")
+        if cut_from == reference and len(model.get("shards") or ()) == parts:
+            return str(model["reference"])
+    return str(json.loads(command("model", "shard", reference, "--parts", str(parts), "--json"))["reference"])
 
 
 def publish(scene: Scene, run: str) -> None:
@@ -128,9 +148,13 @@ def following(scene: Scene) -> Iterator[Child]:
 @contextmanager
 def running(scene: Scene) -> Iterator[Child]:
     """Run the pipeline while the context lasts; enters once it is ready."""
+    groups = len(json.loads(command("plan", scene.pipeline, "--json"))["groups"])
     child = Child("run", scene.pipeline, "--web-port", "0", stream="stderr")
     try:
-        _await_ready(child)
+        if groups > 1:
+            _await_all(child, groups)
+        else:
+            _await_ready(child)
         yield child
     finally:
         child.stop()
@@ -150,6 +174,16 @@ def drain(child: Child, tally: Tally) -> None:
     """Take what still comes once the pipeline has stopped: a record that came twice would be among it."""
     while (line := child.line(QUIET_S)) is not None:
         tally.take(json.loads(line))
+
+
+def _await_all(child: Child, groups: int) -> None:
+    """Wait until the supervisor has said of each process that it is ready."""
+    give_up, ready = time.monotonic() + READY_S, 0
+    while ready < groups:
+        line = child.line(0.5)
+        ready += line is not None and " is ready after " in line
+        if time.monotonic() > give_up:
+            raise DemoCommandError("run", 0, f"not ready within {READY_S:.0f} s")
 
 
 def _await_ready(child: Child) -> None:

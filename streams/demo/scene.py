@@ -29,12 +29,24 @@ models:
   quick: lexicon
   expert: {{onnx: {{model: {model}}}}}
 route: {{cascade: {{order: [quick, expert], accept: {accept}}}}}
-
+{experiments}
 postprocess: [{{labels: {{threshold: 0.6, otherwise: unsure}}}}]
 
 output:
   - topic: {{name: reviews.scored}}
   - topic: {{name: reviews.alerts, when: "output.label == 'negative' && output.score > 0.9"}}
+"""
+
+EXPERIMENT = """
+# Half of the users ask the transformer at once. Each keeps its variant, and every result says which one it met.
+experiments:
+  expert-first:
+    layer: routing
+    variants:
+      control: {weight: 1}
+      treatment: {weight: 1, set: {route: {single: {model: expert}}}}
+
+# The transformer is cut into parts; each of them runs in a process of its own, and so does the rest.
 """
 
 
@@ -72,11 +84,15 @@ class Scene(NamedTuple):
     bad: Path
 
 
-def write_scene(folder: Path, model: str, reviews: Sequence[Review], bad: Sequence[Bad]) -> Scene:
+def write_scene(
+    folder: Path, model: str, reviews: Sequence[Review], bad: Sequence[Bad], *, with_experiment: bool = False
+) -> Scene:
     """Write the files; they are the demo's own, so that an earlier run's are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = Scene(folder / "pipeline.yaml", folder / "reviews.jsonl", folder / "bad-records.jsonl")
-    scene.pipeline.write_text(PIPELINE.format(model=model, accept=ACCEPT))
+    scene.pipeline.write_text(
+        PIPELINE.format(model=model, accept=ACCEPT, experiments=EXPERIMENT if with_experiment else "")
+    )
     lines = (json.dumps({"id": each.id, "user": _user(each), "body": each.text}) for each in reviews)
     scene.reviews.write_text("".join(f"{line}\n" for line in lines))
     scene.bad.write_bytes(b"".join(each.line + b"\n" for each in bad))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from headrace.streams.demo.scene import Bad
 from headrace.streams.demo.tally import Tally
@@ -34,7 +34,16 @@ def checks(tally: Tally, bad: Sequence[Bad], lexicon_accuracy: float, exit_code:
         ),
         Check("the cascade is no less accurate than the lexicon alone", cascade >= lexicon_accuracy),
         Check("the pipeline stopped cleanly", exit_code == 0),
+        *_experiment_checks(tally),
     ]
+
+
+def _experiment_checks(tally: Tally) -> Iterator[Check]:
+    variants = tally.variants()
+    if variants:
+        tagged = sum(len(ids) for ids in variants.values())
+        yield Check("each result says which variant it met", tagged == len(tally.results))
+        yield Check("each user met one variant only", tally.torn_units == 0)
 
 
 def summary(tally: Tally, bad: Sequence[Bad], alone: dict[str, float]) -> Iterator[str]:
@@ -57,7 +66,25 @@ def summary(tally: Tally, bad: Sequence[Bad], alone: dict[str, float]) -> Iterat
         why = "   (all reviews were published at once)" if part == "queue" else ""
         p50, p99 = _time(percentile(values, 0.5)), _time(percentile(values, 0.99))
         yield f"{'' if at else 'latency':<12} {part:<8} p50 {p50:>8}   p99 {p99:>8}{why}"
+    yield from _by_variant(tally)
     yield "dead letters " + ", ".join(f"{each.what} {each.code}" for each in bad if tally.dead[each.code])
+
+
+def _by_variant(tally: Tally) -> Iterator[str]:
+    variants = tally.variants()
+    for at, (name, ids) in enumerate(variants.items()):
+        compute = [_compute_ms(tally.results[key]) for key in ids]
+        share = len(ids) / max(1, len(tally.results))
+        users = len({tally.results[key]["unit"] for key in ids})
+        yield (
+            f"{'' if at else 'variants':<12} {name:<10} {share:>5.1%} of all: {len(ids):,} tags, {users} users; "
+            f"accuracy {tally.variant_accuracy(ids):.3f}, compute p50 {_time(percentile(compute, 0.5))}"
+        )
+
+
+def _compute_ms(value: Mapping[str, Any]) -> float:
+    timings = value["timings"]
+    return float(timings["preprocess"] + timings["inference"] + timings["postprocess"])
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -76,6 +76,27 @@ class Tally:
         right = sum(1 for key in chosen if _label(self.results[key]) == self._reviews[key].label)
         return (right / len(chosen) if chosen else 0.0), len(chosen)
 
+    def variants(self) -> dict[str, list[str]]:
+        """Return the ids of the results of each variant, by its name; nothing when there was no experiment."""
+        found: dict[str, list[str]] = {}
+        for key, value in self.results.items():
+            for met in value["experiments"]:
+                found.setdefault(str(met["variant"]), []).append(key)
+        return dict(sorted(found.items()))
+
+    def variant_accuracy(self, ids: Sequence[str]) -> float:
+        """Return the share of right labels among these results."""
+        right = sum(1 for key in ids if _label(self.results[key]) == self._reviews[key].label)
+        return right / len(ids) if ids else 0.0
+
+    @property
+    def torn_units(self) -> int:
+        """How many users met more than one variant: none, if assignment is what it should be."""
+        met: dict[str, set[str]] = {}
+        for value in self.results.values():
+            met.setdefault(str(value["unit"]), set()).update(str(one["variant"]) for one in value["experiments"])
+        return sum(1 for variants in met.values() if len(variants) > 1)
+
     @property
     def escalated(self) -> float:
         """The share of results that took more than one model."""

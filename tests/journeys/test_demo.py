@@ -34,15 +34,30 @@ def test_the_demo_keeps_its_promises_and_a_foreign_client_gets_the_same_results(
     for review, value in by_stranger.items():
         assert _said(value) == _said(by_demo[review]), review
         assert value["output"]["score"] == pytest.approx(by_demo[review]["output"]["score"], abs=1e-5)
+    _assert_sharded_agrees(client, tmp_path, by_demo)
     again = _demo(tmp_path)  # its records are told from those of the runs before, which lie in the same topics
     assert "fetching" not in again.stderr
 
 
-def _demo(folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "headrace", "demo"]
+def _assert_sharded_agrees(client: Client, folder: Path, by_demo: dict[str, dict[str, Any]]) -> None:
+    """The same reviews through three processes: what the transformer says of one does not depend on where it runs."""
+    before = len(client.all("reviews.scored"))
+    done = _demo(folder, "--shards", "2", promises=PROMISES + 2)
+    assert " tags, " in done.stdout
+    by_shards = _by_review(client.all("reviews.scored")[before:])
+    assert by_shards.keys() == by_demo.keys()
+    both = [review for review in by_demo if by_demo[review]["model"] == by_shards[review]["model"] == "expert"]
+    assert len(both) > len(by_demo) / 2
+    for review in both:
+        assert by_shards[review]["output"]["label"] == by_demo[review]["output"]["label"]
+        assert by_shards[review]["output"]["score"] == pytest.approx(by_demo[review]["output"]["score"], abs=1e-5)
+
+
+def _demo(folder: Path, *words: str, promises: int = PROMISES) -> subprocess.CompletedProcess[str]:
+    words = (sys.executable, "-m", "headrace", "demo", *words)
     done = subprocess.run(words, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert done.stdout.count("\nok  ") == PROMISES, done.stdout
+    assert done.stdout.count("\nok  ") == promises, done.stdout
     return done
 
 

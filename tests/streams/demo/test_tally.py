@@ -30,6 +30,8 @@ def result(review: str, label: str, *path: str, run: str = RUN, topic: str = "re
         "output": {"label": label, "score": 0.9, **output},
         "model": path[-1],
         "route": {"path": list(path)},
+        "experiments": [],
+        "unit": f"user-{review}",
         "timings": timings,
     }
 
@@ -107,3 +109,29 @@ def test_the_summary_names_each_model_and_each_bad_record(tally: Tally) -> None:
 def test_a_percentile_is_one_of_the_values() -> None:
     assert [percentile([3.0, 1.0, 2.0], share) for share in (0.0, 0.5, 0.99)] == [1.0, 2.0, 3.0]
     assert percentile([], 0.5) == 0.0
+
+
+def met(tally: Tally, review: str, variant: str, unit: str = "") -> None:
+    line = result(review, "positive", "quick")
+    assigned = [{"id": "expert-first", "phase": 1, "variant": variant}]
+    tally.take({**line, "experiments": assigned, "unit": unit or f"user-{review}"})
+
+
+def test_the_summary_compares_variants_when_there_was_an_experiment() -> None:
+    tally = Tally(REVIEWS, 0, RUN)
+    for review, variant in (("1", "control"), ("2", "treatment"), ("3", "control")):
+        met(tally, review, variant)
+    lines = [line for line in summary(tally, (), ALONE) if "tags" in line]
+    assert lines[0].startswith("variants     control    66.7% of all: 2 tags, 2 users; accuracy 1.000")
+    assert "treatment  33.3% of all: 1 tags, 1 users; accuracy 0.000" in lines[1]
+    kept = {check.promise: check.is_kept for check in checks(tally, (), 0.0, 0)}
+    assert kept["each result says which variant it met"]
+    assert kept["each user met one variant only"]
+
+
+def test_a_user_that_met_two_variants_breaks_a_promise() -> None:
+    tally = Tally(REVIEWS, 0, RUN)
+    met(tally, "1", "control", unit="ann")
+    met(tally, "2", "treatment", unit="ann")
+    kept = {check.promise: check.is_kept for check in checks(tally, (), 0.0, 0)}
+    assert not kept["each user met one variant only"]
