@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -16,8 +17,11 @@ from headrace.core.plan.stages import GroupPlan
 from headrace.core.wire.control import ExperimentPhase, PlanSeen, setting_key
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import now, set_settings
+from headrace.streams.errors import OtherVersionError
 from headrace.streams.live import Live
+from headrace.streams.members import live_instances
 from headrace.streams.pipe import Pipe
+from headrace.streams.plan_note import other_version, plan_note, refuse_other_models
 from headrace.streams.versions import Versions
 
 __all__ = ["Changes"]
@@ -25,6 +29,7 @@ __all__ = ["Changes"]
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+AGREE_S = 10.0  # a worker that is killed counts as a member for 6 s
 
 
 class Changes:
@@ -53,7 +58,7 @@ class Changes:
     ) -> None:
         self._plan, self._bootstrap, self._control, self._live = plan, bootstrap, control, live
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
-        self._instance = instance
+        self._instance, self._group = instance, group
         self._versions = Versions(plan, group, bootstrap, live=live, pipe=pipe, instance=instance)
         self._changed = asyncio.Event()
 
@@ -62,19 +67,43 @@ class Changes:
 
         Raises:
             BrokerUnreachableError: HR201.
+            OtherModelError: HR232, a version is here not what it is elsewhere.
+            OtherVersionError: HR233, ingress routes to other versions.
         """
         settings = await self._control.read_whole()
         self._apply(settings)
+        refuse_other_models(self._plan, settings.plans())
         seen = settings.plans()
         newest = max(seen, key=lambda name: seen[name].time, default=self._plan.hash)
-        if self._is_ingress:
-            wanted: dict[str, ExperimentPhase | PlanSeen] = dict(self._due_phases(settings))
-            if newest != self._plan.hash or not seen:
-                wanted[setting_key(PlanSeen, plan=self._plan.hash)] = PlanSeen(time=now())
-            if wanted:
-                await set_settings(self._bootstrap, self._plan.pipeline, wanted, who=self._instance, why="start")
-                self._apply(await self._control.read_whole())
+        if not self._is_ingress:
+            await self._await_agreement(seen.get(newest))
+            return newest != self._plan.hash
+        wanted: dict[str, ExperimentPhase | PlanSeen] = dict(self._due_phases(settings))
+        if newest != self._plan.hash or not seen:
+            note = PlanSeen(time=now(), facts=plan_note(self._plan))
+            wanted[setting_key(PlanSeen, plan=self._plan.hash)] = note
+        if wanted:
+            await set_settings(self._bootstrap, self._plan.pipeline, wanted, who=self._instance, why="start")
+            self._apply(await self._control.read_whole())
         return newest != self._plan.hash
+
+    async def _await_agreement(self, newest: PlanSeen | None) -> None:
+        """Wait a while for an ingress that routes to other versions to end; it may be on its way out.
+
+        Raises:
+            OtherVersionError: HR233, it stays: whatever it sent here could not be run.
+        """
+        ingress = next(stage.group for stage in self._plan.stages if stage.kind == "ingress")
+        mine = [stage.base for stage in self._group.stages if stage.kind == "model"]
+        strange = [fault for base in mine if (fault := other_version(base, self._plan, newest))]
+        give_up = time.monotonic() + AGREE_S
+        while strange and await live_instances(self._bootstrap, self._plan.groups[ingress].app_id):
+            if time.monotonic() > give_up:
+                raise OtherVersionError(
+                    "; ".join(strange),
+                    mend="start ingress with this file first, or move it with `headrace model promote`",
+                )
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def follow(self) -> None:
         """Keep on until cancelled."""
@@ -102,11 +131,13 @@ class Changes:
         try:
             is_switched = await self._versions.look(self._control.settings)
             if is_switched and self._is_ingress:
-                phases = self._due_phases(self._control.settings)
-                if phases:
-                    await set_settings(
-                        self._bootstrap, self._plan.pipeline, phases, who=self._instance, why="a model changed"
-                    )
+                state = self._live.state
+                note = PlanSeen(time=now(), facts={**plan_note(self._plan), "versions": dict(state.versions)})
+                due: dict[str, ExperimentPhase | PlanSeen] = dict(self._due_phases(self._control.settings))
+                due[setting_key(PlanSeen, plan=state.plan)] = note
+                await set_settings(
+                    self._bootstrap, self._plan.pipeline, due, who=self._instance, why="a model's version changed"
+                )
         except (HeadraceError, OSError, TimeoutError) as error:
             log.warning("a change has to wait: %s", error)
 

@@ -13,6 +13,8 @@ __all__ = [
     "NotDrainedError",
     "NotJoinedError",
     "OffsetGapError",
+    "OtherModelError",
+    "OtherVersionError",
     "PartitionsError",
     "StrandedError",
     "TopicLimitError",
@@ -135,6 +137,26 @@ class StrandedError(ConfigError):
     """
 
     code = "HR230"
+
+
+class OtherModelError(ConfigError):
+    """The registry of this worker has other bytes under a version than the pipeline ran with.
+
+    Records that go through several workers must meet one model; two that only share a number would mix silently.
+    Mend: let all workers use one registry, or register the changed model as a new version.
+    """
+
+    code = "HR232"
+
+
+class OtherVersionError(ConfigError):
+    """A worker would run another version of a model than the one that records are routed to.
+
+    Every record that came to it would be a dead letter, so it does not start. Mend: start the ingress worker with the
+    same file first; or leave the file and move the alias with `headrace model promote`, which changes all workers.
+    """
+
+    code = "HR233"
 
 
 class FolderError(MachineError):
