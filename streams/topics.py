@@ -20,7 +20,7 @@ from headrace.streams.errors import (
     TopicRefusedError,
 )
 
-__all__ = ["TopicFacts", "admin", "describe", "ensure_topics", "widen"]
+__all__ = ["TopicFacts", "admin", "describe", "ensure_topics", "silence", "widen"]
 
 ANSWER_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
 CLOSE_S = 2.0
@@ -56,7 +56,7 @@ async def admin(bootstrap: str) -> AsyncIterator[Any]:
     client = None
     try:
         client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
-        with _silence():
+        with silence():
             await asyncio.wait_for(client.start(), ANSWER_S)
     except (KafkaError, OSError, ValueError, OverflowError) as error:
         if client is not None:
@@ -78,7 +78,7 @@ async def _close(client: Any) -> None:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Let aiokafka not say what our own error says better."""
     logger = logging.getLogger("aiokafka")
     before = logger.level
@@ -200,7 +200,7 @@ async def _greet_coordinators(client: Any, groups: tuple[str, ...]) -> None:
     for group in groups:
         while time.monotonic() < deadline:
             try:
-                with _silence():
+                with silence():
                     await client.list_consumer_group_offsets(group)
                 break
             except KafkaError:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from headrace.core.control import Settings
 from headrace.core.wire.control import SettingFormError
 from headrace.streams.errors import BrokerUnreachableError
+from headrace.streams.topics import silence
 
 __all__ = ["ControlReader", "OnChange"]
 
@@ -60,7 +61,8 @@ class ControlReader:
             async with asyncio.timeout(WHOLE_S):
                 await self._start()
                 (partition,) = self._consumer.assignment()
-                end = (await self._consumer.end_offsets([partition]))[partition]
+                with silence():  # a topic that was made a moment ago may have no leader yet; aiokafka asks again
+                    end = (await self._consumer.end_offsets([partition]))[partition]
                 while await self._consumer.position(partition) < end:
                     await self._poll()
         except (KafkaError, OSError, TimeoutError, ValueError) as error:

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, Ne
 __all__ = ["Client", "Seen", "until"]
 
 PATIENCE_S = 40.0
+_TOO_EARLY = (KafkaError.NOT_COORDINATOR, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 Answer = TypeVar("Answer")
 
 
@@ -104,7 +105,12 @@ class Client:
         """Return the first and the next offset of each partition."""
         with self._consumer() as consumer:
             return {
-                number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20)
+                number: until(
+                    f"the ends of {topic}:{number}",
+                    lambda tp=TopicPartition(topic, number): _unless_too_early(  # type: ignore[misc]
+                        lambda: consumer.get_watermark_offsets(tp, timeout=20)
+                    ),
+                )
                 for number in range(self.partitions(topic))
             }
 
@@ -175,12 +181,12 @@ class Client:
             consumer.close()
 
 
-def _unless_too_early(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition] | None:
-    """Return the answer; None while a new broker still makes the topic that it lies in."""
+def _unless_too_early(ask: Callable[[], Answer]) -> Answer | None:
+    """Return the answer; None while a new topic, or the broker's own for offsets, is still being made."""
     try:
         return ask()
     except KafkaException as error:
-        if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_COORDINATOR:
+        if not error.args[0].retriable() and error.args[0].code() not in _TOO_EARLY:
             raise
         return None
 
