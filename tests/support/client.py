@@ -104,15 +104,12 @@ class Client:
     def ends(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return the first and the next offset of each partition."""
         with self._consumer() as consumer:
-            return {
-                number: until(
-                    f"the ends of {topic}:{number}",
-                    lambda tp=TopicPartition(topic, number): _unless_too_early(  # type: ignore[misc]
-                        lambda: consumer.get_watermark_offsets(tp, timeout=20)
-                    ),
-                )
-                for number in range(self.partitions(topic))
-            }
+
+            def span(number: int) -> tuple[int, int]:
+                ask = partial(consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=20)
+                return until(f"the ends of {topic}:{number}", lambda: _unless_too_early(ask))
+
+            return {number: span(number) for number in range(self.partitions(topic))}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the group's committed offset of each partition that has one."""
