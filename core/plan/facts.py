@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from headrace.core.plan.experiments import experiment_facts
 from headrace.core.plan.plan import ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan
 from headrace.core.plan.stages import GroupPlan, StagePlan
+from headrace.core.plan.ways import model_orders, ways
 
-__all__ = ["plan_facts"]
+__all__ = ["plan_facts", "plan_ways"]
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
@@ -22,13 +24,15 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "input": _input(plan),
         "stages": [_stage(stage) for stage in plan.stages],
         "groups": [_group(group, plan) for group in plan.groups.values()],
-        "links": [stage.reads for stage in plan.stages if stage.reads and stage.kind != "ingress"],
+        "links": [_link(stage, plan) for stage in plan.stages if stage.reads and stage.kind != "ingress"],
+        "ways": [list(way) for way in plan_ways(plan)],
         "steps": {
+            "splitter": _step(plan.splitter) if plan.splitter else None,
             "preprocess": [_step(step) for step in plan.preprocess],
             "route": _step(plan.route) if plan.route else None,
             "postprocess": [_step(step) for step in plan.postprocess],
         },
-        "models": [_model(name, model) for name, model in plan.models.items()],
+        "models": [_model(name, model) for name, model in plan.model_plans()],
         "experiments": [experiment_facts(experiment) for experiment in plan.experiments],
         "link": plan.link.model_dump(mode="json"),
         "outputs": [_output(output) for output in plan.outputs],
@@ -37,6 +41,11 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "batch": plan.batch.model_dump(mode="json"),
         "promises": list(plan.promises),
     }
+
+
+def plan_ways(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Return every pair of stages of which a record may go from the first to the second."""
+    return ways(plan.stages, model_orders(plan.route, plan.models, plan.variants.values(), plan.context))
 
 
 def _input(plan: Plan) -> dict[str, Any]:
@@ -75,6 +84,19 @@ def _group(group: GroupPlan, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _link(stage: StagePlan, plan: Plan) -> dict[str, Any]:
+    """Return what is known of the topic that leads to a stage."""
+    topic = next(topic for topic in plan.topics if topic.name == stage.reads)
+    return {
+        "topic": topic.name,
+        "to": stage.name,
+        "partitions": topic.partitions,
+        "max_bytes": topic.max_bytes,
+        "balance": plan.link.balance,
+        "tensors": plan.link.tensors if stage.shard else None,
+    }
+
+
 def _held_bytes(stage: StagePlan, plan: Plan) -> int:
     """Return the bytes of files that a stage holds in memory: its own part's."""
     facts = dict(plan.model_plans())[stage.base].facts
@@ -94,6 +116,7 @@ def _model(name: str, model: ModelPlan) -> dict[str, Any]:
         "size_bytes": facts.size_bytes,
         "labels": list(facts.labels),
         "hash": facts.hash,
+        "parts": [dataclasses.asdict(part) for part in facts.shards],
     }
 
 

@@ -10,7 +10,7 @@ from headrace.core.config.pipeline import Group, PipelineFile
 from headrace.core.config.suggestion import suggest
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.flow import Flow, FlowReader
-from headrace.core.plan.plan import ModelPlan, OutputPlan, StepPlan, TopicPlan, VariantPlan
+from headrace.core.plan.plan import ModelPlan, OutputPlan, StepPlan, TopicPlan
 from headrace.core.plan.stages import (
     EGRESS,
     INGRESS,
@@ -20,10 +20,9 @@ from headrace.core.plan.stages import (
     StageSketch,
     group_stages,
     link_topic,
-    linked,
     model_stages,
 )
-from headrace.core.step import StepContext, routed_orders
+from headrace.core.plan.ways import model_orders, ways
 
 __all__ = ["Layout", "link_topics", "sketch_stages"]
 
@@ -71,7 +70,7 @@ class Layout:
         self._document.problems.extend(self._problems())
         written = {name: (*group.models, *group.stages) for name, group in self._envelope.groups.items()}
         groups = group_stages(self._sketches, written)
-        links = linked(self._sketches, groups, self._orders(reader))
+        links = self._linked(groups, reader)
         return tuple(self._stage(sketch, groups[sketch.name], sketch.name in links) for sketch in self._sketches)
 
     def groups(self, stages: Sequence[StagePlan]) -> Mapping[str, GroupPlan]:
@@ -94,16 +93,13 @@ class Layout:
             reads=link_topic(pipeline, sketch.name) if is_linked else reads,
         )
 
-    def _orders(self, reader: FlowReader) -> Iterator[Sequence[str]]:
-        """Yield the orders in which models may follow each other, by stage, whatever variants a record meets."""
-        routes = [self._flow.route, *(variant.route for variant in self._flow.variants.values())]
-        models = tuple(self._flow.models)
-        changes: list[VariantPlan | None] = [None, *(it for it in self._flow.variants.values() if it.models)]
-        for route in (route for route in routes if route is not None):
-            context: StepContext = reader.context(route.name, models)
-            for order in routed_orders(route.bind(), context):
-                if set(order) <= set(models) and order:
-                    yield from (tuple(_base(change, name) for name in order) for change in changes)
+    def _linked(self, groups: Mapping[str, str], reader: FlowReader) -> set[str]:
+        """Return the stages that a record may reach from another process."""
+        flow, models = self._flow, tuple(self._flow.models)
+        orders = model_orders(
+            flow.route, flow.models, flow.variants.values(), lambda name: reader.context(name, models)
+        )
+        return {after for before, after in ways(self._sketches, orders) if groups[before] != groups[after]}
 
     def _problems(self) -> Iterator[HeadraceError]:
         stages = {stage.name: stage for stage in self._sketches}
@@ -158,7 +154,3 @@ def _models(flow: Flow) -> Iterator[tuple[str, str, ModelPlan]]:
     for variant in flow.variants.values():
         for name, plan in variant.models.items():
             yield variant.stage(name), name, plan
-
-
-def _base(change: VariantPlan | None, model: str) -> str:
-    return change.stage(model) if change is not None and model in change.models else model

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from headrace.core.step import ModelFacts
 
-__all__ = ["MAIN", "GroupPlan", "StagePlan", "StageSketch", "group_stages", "link_topic", "linked", "model_stages"]
+__all__ = ["MAIN", "GroupPlan", "StagePlan", "StageSketch", "group_stages", "link_topic", "model_stages"]
 
 MAIN = "main"
 """The group of every stage that the file puts in no other."""
@@ -111,32 +110,6 @@ def group_stages(stages: Sequence[StageSketch], written: Mapping[str, Sequence[s
     """
     chosen = {name: group for group, names in written.items() for name in names}
     return {stage.name: _group_of(stage, chosen) for stage in stages}
-
-
-def linked(stages: Sequence[StageSketch], groups: Mapping[str, str], orders: Iterable[Sequence[str]]) -> set[str]:
-    """Return the stages that a record may reach from another process.
-
-    Args:
-        stages: all of them.
-        groups: stage -> group.
-        orders: the orders in which a router may ask models, by the base names of their stages.
-    """
-    first = {stage.base: stage.name for stage in stages if stage.kind == "model" and not stage.shard}
-    last = {stage.base: stage.name for stage in stages if stage.kind == "model" and stage.is_last}
-    steps = {(INGRESS, EGRESS)}  # filtered and expired records
-    for order in orders:
-        steps.add((INGRESS, first[order[0]]))
-        steps.update((last[one], first[other]) for one, other in pairwise(order))
-        steps.update((last[one], EGRESS) for one in order)
-    parts = [stage for stage in stages if stage.shard is not None]
-    steps.update(
-        (one.name, other.name) for one in parts for other in parts if one.base == other.base and _follows(one, other)
-    )
-    return {after for before, after in steps if groups[before] != groups[after]}
-
-
-def _follows(one: StageSketch, other: StageSketch) -> bool:
-    return one.shard is not None and other.shard == one.shard + 1
 
 
 def _group_of(stage: StageSketch, chosen: Mapping[str, str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 import click
 
 from headrace.streams.cli.output import is_terminal, printable
 
-__all__ = ["heading", "print_columns", "print_pairs"]
+__all__ = ["heading", "print_columns", "print_list", "print_pairs"]
 
 _GAP = "  "
 
@@ -24,7 +26,23 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     """Print names and values, the values below each other."""
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        click.echo(f"{click.style(name.ljust(width), dim=True)}{_GAP}{printable(value)}")
+        lines = _folded(printable(value), width + len(_GAP))
+        click.echo(f"{click.style(name.ljust(width), dim=True)}{_GAP}{lines}")
+
+
+def print_list(items: Sequence[str]) -> None:
+    """Print sentences with a dash before each."""
+    for item in items:
+        click.echo(f"- {_folded(printable(item), 2)}")
+
+
+def _folded(text: str, indent: int) -> str:
+    """Return a text whose further lines, on a terminal that is narrower, stand below its first one."""
+    if not is_terminal(sys.stdout):
+        return text
+    room = max(20, shutil.get_terminal_size().columns - indent)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(lines)
 
 
 def print_columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
