@@ -60,6 +60,7 @@ class Changes:
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
         self._instance, self._group = instance, group
         self._versions = Versions(plan, group, bootstrap, live=live, pipe=pipe, instance=instance)
+        self._versions.phases = lambda versions: self._phases(self._control.settings, versions)
         self._changed = asyncio.Event()
 
     async def begin(self) -> bool:
@@ -143,7 +144,7 @@ class Changes:
 
     def _apply(self, settings: Settings) -> None:
         self._live.change(
-            phases={**settings.phases(), HOLDOUT: 1},
+            phases=self._phases(settings, self._live.state.versions),
             stopped_models=frozenset(settings.stopped_models()),
             stopped_experiments=frozenset(settings.stopped_experiments()),
             paused=settings.paused(),
@@ -152,6 +153,25 @@ class Changes:
                 for stage, skips in settings.skips().items()
             },
         )
+
+    def _phases(self, settings: Settings, versions: Mapping[str, str]) -> dict[str, int]:
+        """Return the phase of each experiment as this worker runs it, with these versions.
+
+        What others wrote counts only if it is about the same weights and models: while a changed file is rolled out,
+        an old worker must not tag its records with the phase of the new one.
+        """
+        phases = {HOLDOUT: 1}
+        for experiment in self._plan.experiments:
+            found = settings.phase(experiment.id)
+            if found is None or experiment.keeps_out:
+                continue
+            if found.fingerprint == self._fingerprint(experiment, versions):
+                phases[experiment.id] = found.phase
+            elif versions != self._live.state.versions:
+                phases[experiment.id] = found.phase + 1  # about to begin, by the versions that it is asked for
+            else:
+                phases[experiment.id] = self._live.state.phases.get(experiment.id, found.phase)
+        return phases
 
     def _due_phases(self, settings: Settings) -> dict[str, ExperimentPhase]:
         """Return the phases that begin now: of experiments that are new, or whose weights or models changed."""

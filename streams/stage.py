@@ -95,6 +95,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     async def on_start(self) -> None:
         """Connect, and join the consumer group."""
         self._done: dict[Any, int] = {}
+        self._is_begun = False
         self._producer = self._new_producer()
         self._dead_producer = self._new_producer(compression_type="gzip")
         self._consumer = self._new_consumer(self.stage.consumer_group)
@@ -113,6 +114,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         """Leave the group and close the clients; when Faust crashed, the batches in flight end first."""
         await self._drain()
         self._tidy.cancel()
+        if not self._is_begun:  # it still waits for the links to drain
+            self._run.cancel()
         await asyncio.gather(self._run, self._tidy, return_exceptions=True)
         await self._originals.close()
         for client in (self._consumer, self._producer, self._dead_producer):
@@ -137,6 +140,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         try:
             if self.stage.kind == "ingress":
                 await self.parts.gate.opened()
+            self._is_begun = True
             await self._loop.run()
         except HeadraceError as error:
             self.parts.ending.fail(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,8 @@ class Versions:
         self._live, self._pipe, self._instance = live, pipe, instance
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
         self._told: set[str] = set()
+        self.phases: Callable[[Mapping[str, str]], Mapping[str, int]] = lambda versions: {}
+        """Returns the phases that go with these versions: they change in the same moment."""
         self._stacks: dict[tuple[str, str], ExitStack] = {}
         self._facts: dict[tuple[str, str], ModelFacts | None] = {}
 
@@ -153,7 +156,10 @@ class Versions:
                 return False
         plan = await asyncio.to_thread(self._recompiled, aliases)
         versions = {**self._live.state.versions, wanted.base: wanted.facts.version}
-        self._live.change(versions=versions, plan=plan.hash if plan else self._live.state.plan)
+        state = self._live.state
+        self._live.change(
+            versions=versions, plan=plan.hash if plan else state.plan, phases=self.phases(versions) or state.phases
+        )
         # Batches that were routed before are sent before the ends are asked for: the executor takes one at a time.
         await self._pipe.settle()
         ends = {stage.name: await end_offsets(self._bootstrap, stage.reads) for stage in stages if stage.reads}
