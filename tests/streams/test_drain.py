@@ -33,14 +33,12 @@ class App:
         if self.start_fault:
             raise self.start_fault
         await self.starts.wait()
-        self.ending.drained.clear()
-        self.ending.drain = self.drain
+        self.ending.add(self.drain)
 
-    async def drain(self) -> None:
+    async def drain(self) -> bool:
         self.calls.append("drain")
         await self.drains.wait()
-        if not self.last_commit_fails:
-            self.ending.drained.set()
+        return not self.last_commit_fails
 
     async def stop(self) -> None:
         self.calls.append("stop")
@@ -172,3 +170,23 @@ async def test_batches_that_failed_at_the_end_are_told(app: App, ending: Ending)
     unstuck, (error,) = await lived(app, ending.signal)
     assert unstuck
     assert "the broker did not take all of them" in str(error)
+
+
+async def test_one_stage_that_did_not_end_well_is_enough(app: App, ending: Ending) -> None:
+    async def other() -> bool:
+        return False
+
+    ending.add(other)
+    unstuck, (error,) = await lived(app, ending.signal)
+    assert (unstuck, app.calls) == (True, ["start", "drain", "stop"]), "the others are drained all the same"
+    assert "the broker did not take all of them" in str(error)
+
+
+async def test_stages_are_drained_at_the_same_time(app: App, ending: Ending) -> None:
+    async def other() -> bool:
+        app.drains.set()
+        return True
+
+    app.drains.clear()
+    asyncio.get_running_loop().call_later(0.01, ending.add, other)  # after the app's own, which waits for it
+    assert await lived(app, ending.signal) == (True, ())

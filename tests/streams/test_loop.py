@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,6 +20,7 @@ from headrace.streams.errors import OffsetGapError, UnexpectedError
 from headrace.streams.health import Health
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
+from headrace.streams.pipe import Outcome
 from headrace.streams.slot import Slot
 
 PATIENCE_S = 20.0
@@ -56,6 +58,9 @@ class World:
         self.gate.set()
         self.bug: BaseException | None = None
         self.is_assigned = True
+        self.why_paused: str | None = None
+        self.held: set[Tp] = set()
+        self.weights = 1
         self.health, self.meter = Health(), Meter("reviews")
         self.executor = ThreadPoolExecutor(1)
         self.loop = RecordLoop(
@@ -68,40 +73,55 @@ class World:
             limit=BatchLimit(batch, 3600),
             health=self.health,
             meter=self.meter,
-            settings=LoopSettings(max_wait_ms=1, first_backoff_s=0.001, last_backoff_s=0.004),
+            settings=LoopSettings(
+                max_wait_ms=1,
+                weigh=lambda message: self.weights,
+                paused=lambda: self.why_paused,
+                first_backoff_s=0.001,
+                last_backoff_s=0.004,
+            ),
         )
 
     def assignment(self) -> set[Tp]:
         return {TP} if self.is_assigned else set()
 
+    def pause(self, *tps: Tp) -> None:
+        self.held |= set(tps)
+
+    def paused(self) -> set[Tp]:
+        return set(self.held)
+
+    def resume(self, *tps: Tp) -> None:
+        self.held -= set(tps)
+
     async def getmany(self, *, timeout_ms: float, max_records: int) -> Mapping[Tp, Sequence[Raw]]:
         await asyncio.sleep(0)
         if self.poll_faults:
             raise self.poll_faults.pop(0)
-        end = min(self.count, self.position + max_records)
+        end = self.position if TP in self.held else min(self.count, self.position + max_records)
         raws = [Raw(offset) for offset in range(self.position, end)]
         self.position = end
         if not raws:
             await asyncio.sleep(0.001)
         return {TP: raws} if raws else {}
 
-    def _process(self, messages: Sequence[Message]) -> list[Slot]:
+    def _process(self, messages: Sequence[Message]) -> Outcome:
         self.events.append(f"process {messages[0].position.offset}")
         assert self.gate.wait(PATIENCE_S)
         if self.bug is not None:
             raise self.bug
-        return [Slot(message) for message in messages]
+        return Outcome([Slot(message) for message in messages], [])
 
-    async def hand_over(self, slots: Sequence[Slot]) -> list[Slot]:
-        self.events.append(f"send {slots[0].message.position.offset}")
-        self.sent += [slot.message.position.offset for slot in slots]
-        return list(slots)
+    async def hand_over(self, outcome: Outcome) -> list[Slot]:
+        self.events.append(f"send {outcome.slots[0].source.offset}")
+        self.sent += [slot.source.offset for slot in outcome.slots]
+        return outcome.slots
 
     async def acknowledged(self, slots: Sequence[Slot]) -> None:
         await self.acknowledge.wait()
         if self.faults:
             raise self.faults.pop(0)
-        self.events.append(f"acknowledge {slots[0].message.position.offset}")
+        self.events.append(f"acknowledge {slots[0].source.offset}")
 
     async def _commit(self, offsets: Mapping[Tp, int]) -> None:
         if self.commit_faults:
@@ -162,7 +182,7 @@ async def test_two_batches_are_in_flight_and_no_more() -> None:
         await asyncio.sleep(0.02)
         assert "process 8" not in world.events
         assert "# TYPE headrace_in_flight" in world.meter.exposition().decode()
-        assert 'headrace_in_flight_records{pipeline="reviews"} 8.0' in world.meter.exposition().decode()
+        assert 'headrace_in_flight_records{pipeline="reviews",stage="ingress"} 8.0' in world.meter.exposition().decode()
 
 
 async def test_a_batch_is_noted_only_after_the_one_before_it() -> None:
@@ -170,7 +190,7 @@ async def test_a_batch_is_noted_only_after_the_one_before_it() -> None:
     first, second = asyncio.Event(), asyncio.Event()
 
     async def acknowledged(slots: Sequence[Slot]) -> None:
-        await (first if slots[0].message.position.offset == 0 else second).wait()
+        await (first if slots[0].source.offset == 0 else second).wait()
 
     world.acknowledged = acknowledged  # type: ignore[method-assign]
     async with running(world):
@@ -266,6 +286,38 @@ async def test_stopping_lets_what_is_in_flight_end_and_commits_it_and_reads_no_m
         await asyncio.wait_for(task, PATIENCE_S)
     assert world.committed == len(world.sent) <= 8
     assert world.sent == list(range(world.committed))
+
+
+async def test_a_paused_stage_reads_nothing_says_so_and_goes_on_where_it_was() -> None:
+    world = World(8)
+    world.why_paused = "by hand"
+    async with running(world):
+        await until(lambda: world.health.why == "paused")
+        await asyncio.sleep(0.02)
+        assert world.sent == []
+        world.why_paused = None
+        await until(lambda: world.committed == 8 and world.health.is_ready)
+    assert world.sent == list(range(8))
+
+
+async def test_messages_that_hold_many_records_are_weighed_so_that_a_batch_is_no_larger() -> None:
+    world = World(200, batch=64)
+    world.weights = 16
+    async with running(world):
+        await until(lambda: world.committed == 200)
+    begins = [int(event.split()[1]) for event in world.events if event.startswith("process")]
+    sizes = [after - before for before, after in pairwise(begins)]
+    assert sizes[0] > 16, "nothing is known of the weight before the first batch"
+    assert 4 <= sizes[-1] < 8, "64 records are four messages of sixteen"
+
+
+async def test_what_is_in_flight_is_told_in_records_of_its_stage() -> None:
+    world = World(4)
+    world.weights = 5
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: len(world.sent) == 4)
+        assert 'headrace_in_flight_records{pipeline="reviews",stage="ingress"} 20.0' in world.meter.exposition().decode()
 
 
 async def test_partitions_are_given_away_only_after_their_batches_are_committed() -> None:

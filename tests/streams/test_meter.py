@@ -34,7 +34,8 @@ def test_a_batch_is_counted_by_how_its_records_ended() -> None:
     meter, slots = Meter("reviews"), [Slot(message()) for _ in range(4)]
     slots[2].fail(failed("HR501"))
     slots[3].dead.append(failed("HR508"))
-    meter.batch(slots, [body(), body("expired"), None, body(total=750.0)])
+    meter.ended([body(), body("expired"), None, body(total=750.0)])
+    meter.failed(slots)
     figures = samples(meter)
     assert figures["headrace_records_total", "ok"] == 2
     assert figures["headrace_records_total", "expired"] == 1
@@ -49,18 +50,22 @@ def test_models_gaps_and_what_is_in_flight_are_counted() -> None:
     meter = Meter("reviews")
     meter.model("quick", 64, 0.5)
     meter.gap()
-    meter.in_flight(7)
+    meter.in_flight("ingress", 7)
+    meter.in_flight("expert", 3)
     figures = samples(meter)
     assert figures["headrace_model_records_total", "quick"] == 64
     assert figures["headrace_model_batch_seconds_sum", "quick"] == 0.5
     assert figures["headrace_gaps_total",] == 1
-    assert figures["headrace_in_flight_records",] == 7
+    assert figures["headrace_in_flight_records", "ingress"] == 7
+    assert figures["headrace_in_flight_records", "expert"] == 3
 
 
 def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_ours_to_tell() -> None:
     meter = Meter("reviews")
-    meter.lag({0: 5, 1: 7})
-    meter.lag({1: 6})
+    meter.lag("ingress", {0: 5, 1: 7})
+    meter.lag("egress", {0: 2})
+    meter.lag("ingress", {1: 6})
     figures = samples(meter)
-    assert ("headrace_lag_records", "0") not in figures
-    assert figures["headrace_lag_records", "1"] == 6
+    assert ("headrace_lag_records", "0", "ingress") not in figures
+    assert figures["headrace_lag_records", "1", "ingress"] == 6
+    assert figures["headrace_lag_records", "0", "egress"] == 2, "another stage's stays"
