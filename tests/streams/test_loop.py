@@ -317,7 +317,9 @@ async def test_what_is_in_flight_is_told_in_records_of_its_stage() -> None:
     world.acknowledge.clear()
     async with running(world):
         await until(lambda: len(world.sent) == 4)
-        assert 'headrace_in_flight_records{pipeline="reviews",stage="ingress"} 20.0' in world.meter.exposition().decode()
+        assert (
+            'headrace_in_flight_records{pipeline="reviews",stage="ingress"} 20.0' in world.meter.exposition().decode()
+        )
 
 
 async def test_partitions_are_given_away_only_after_their_batches_are_committed() -> None:
