@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
-__all__ = ["Client", "Seen", "until"]
+__all__ = ["PATIENCE_S", "Client", "Seen", "until"]
 
 PATIENCE_S = 40.0
 _TOO_EARLY = (KafkaError.NOT_COORDINATOR, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
@@ -75,6 +75,10 @@ class Client:
 
     def grow_topic(self, name: str, partitions: int) -> None:
         self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(20)
+
+    def topics(self) -> list[str]:
+        """The names of all topics."""
+        return [*self.admin.list_topics(timeout=20).topics]
 
     def partitions(self, name: str) -> int:
         """How many partitions a topic has; 0 when there is no such topic."""

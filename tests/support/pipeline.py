@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.client import Client, Seen, until
-from tests.support.worker import Worker
+from tests.support.client import PATIENCE_S, Client, Seen, until
+from tests.support.worker import PLUGINS, Worker
 
 __all__ = ["Pipeline"]
 
@@ -28,6 +31,7 @@ class Pipeline:
         self.input, self.output, self.dead_topic = name, f"{name}.out", f"{name}.dead"
         self.group = f"{name}.ingress"
         self.workers: list[Worker] = []
+        self.models: list[str] = []
         self.write()
 
     def write(self, **sections: Any) -> None:
@@ -44,6 +48,7 @@ class Pipeline:
         }
         lines = (f"{key}: {json.dumps(value)}\n" for key, value in said.items() if value is not None)
         self.file.write_text("".join(lines))
+        self.models = [*said["models"]]
 
     def start(self, *args: str, **environment: str) -> Worker:
         """Start one more worker; it is not ready yet."""
@@ -54,6 +59,21 @@ class Pipeline:
     def run(self, *args: str, **environment: str) -> Worker:
         """Start one more worker and wait until it is ready."""
         return self.start(*args, **environment).ready()
+
+    def run_groups(self, *groups: str, worker: str = "w1", **environment: str) -> dict[str, Worker]:
+        """Start a named worker of each group and wait until all are ready."""
+        started = {group: self.start("--group", group, "--worker", worker, **environment) for group in groups}
+        return {group: worker.ready() for group, worker in started.items()}
+
+    def headrace(self, *args: str) -> str:
+        """Run a command on the pipeline, which must succeed, and return what it prints."""
+        command = [sys.executable, "-m", "headrace", *args]
+        variables = {**os.environ, "PYTHONPATH": str(PLUGINS)}
+        done = subprocess.run(
+            command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
 
     def publish(self, *texts: str, key: bytes | None = None, partition: int | None = None) -> list[str]:
         """Publish texts as JSON objects and return their positions, which are the ids of their records."""
@@ -69,13 +89,32 @@ class Pipeline:
         """Return the dead letters as soon as there are so many."""
         return self.client.first(self.dead_topic, count)
 
-    def settled(self) -> None:
-        """Wait until everything published so far is committed."""
-        until(f"an end of the lag of {self.group}", lambda: self.client.lag(self.group, self.input) == 0)
+    def link(self, stage: str) -> str:
+        """The topic that a stage reads when it runs apart from those before it."""
+        return f"{self.name}.link.{stage}"
 
-    def ended(self) -> tuple[list[Seen], list[Seen]]:
+    def links(self) -> list[str]:
+        """The stages that have a link topic, each after those that send to it: egress is the last one."""
+        prefix = self.link("")
+        found = [name.removeprefix(prefix) for name in self.client.topics() if name.startswith(prefix)]
+        order = [*self.models, "egress"]
+        return sorted(found, key=lambda stage: (order.index(stage.partition(".")[0]), stage))
+
+    def lags(self) -> dict[str, int]:
+        """How many messages each stage has not committed, in the order of a record's way.
+
+        A stage commits what it read after it has sent it on, so when all are 0 nothing is on its way.
+        """
+        found = {"ingress": self.client.lag(self.group, self.input)}
+        return {**found, **{stage: self.client.lag(f"{self.name}.{stage}", self.link(stage)) for stage in self.links()}}
+
+    def settled(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait until everything published so far is through every stage, and committed."""
+        until(f"an end of the lag of {self.name}", lambda: not any(self.lags().values()), patience_s=patience_s)
+
+    def ended(self, patience_s: float = PATIENCE_S) -> tuple[list[Seen], list[Seen]]:
         """Wait until everything published so far is committed; return all results and all dead letters."""
-        self.settled()
+        self.settled(patience_s)
         return self.client.all(self.output), self.client.all(self.dead_topic)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.client import until
 
-__all__ = ["Worker"]
+__all__ = ["PLUGINS", "Worker"]
 
 PLUGINS = Path(__file__).with_name("site")  # a distribution of steps that misbehave, found as a stranger's would be
 ANSWER_S = 5.0

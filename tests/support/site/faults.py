@@ -123,6 +123,7 @@ def hold(record: Record, options: HoldOptions) -> Record:
 class EchoOptions(Options):
     label: str = ""
     fails_to_load: bool = False
+    ms: float = Field(default=0, ge=0)
 
 
 class Echo:
@@ -139,6 +140,7 @@ class Echo:
         pass
 
     def infer(self, batch: Batch) -> Sequence[Output]:
+        time.sleep(self.options.ms / 1000 * len(batch))
         return [self._say(record.text) for record in batch]
 
     def _say(self, text: str) -> Any:
@@ -212,6 +214,7 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.preprocess("fault", Fault)
     catalog.preprocess("odd", Odd)
     catalog.preprocess("slow", slow, options=SlowOptions)
+    catalog.postprocess("slow", slow, options=SlowOptions)
     catalog.preprocess("hold", hold, options=HoldOptions)
     catalog.model("echo", Echo, options=EchoOptions)
     catalog.router("lost", Lost)
