@@ -155,7 +155,7 @@ def decode_frame(data: bytes | None) -> Frame:
         raise FrameUnreadableError(fault, mend="update this worker as well")
     try:
         body = _body_decoder.decode(memoryview(data)[_HEAD.size :])
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise FrameUnreadableError(f"the frame is damaged: {error}", mend="let nobody else write there") from None
     if len(body.records) != count:
         raise FrameUnreadableError("the frame is damaged: it holds another number of records", mend="redrive them")
@@ -207,7 +207,7 @@ def _read(raw: bytes) -> Record | RecordError:
         else:
             carried = _record_decoder.decode(raw)
         return _record(carried)
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, SyntaxError, RecursionError) as error:
         return FrameUnreadableError(f"a record of the frame is damaged: {error}", mend="let nobody else write there")
 
 
