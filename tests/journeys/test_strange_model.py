@@ -1,0 +1,54 @@
+"""A worker whose models are not those that the pipeline runs with does not start: no two of them are ever mixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.core.registry.folder import read_folder
+from headrace.core.registry.store import Registry
+from tests.support.pipeline import Pipeline
+from tests.tiny_model import write_model
+
+pytestmark = pytest.mark.broker
+
+APART = {"models": {"expert": {"onnx": {"model": "tiny@prod"}}}, "groups": {"expert": {"models": ["expert"]}}}
+
+
+def registered(folder: Path, *seeds: int) -> Registry:
+    """Return a registry with a version a seed; `prod` is the first."""
+    registry = Registry(str(folder))
+    for seed in seeds:
+        registry.add(read_folder(write_model(folder.parent / f"model-{seed}", seed=seed)), "tiny")
+    registry.set_alias("tiny", "prod", 1)
+    return registry
+
+
+@pytest.mark.provokes("HR232")
+def test_a_registry_with_other_bytes_under_the_same_version_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    registered(tmp_path / "ours", 1)
+    registered(tmp_path / "theirs", 2)
+    pipeline.write(registry=str(tmp_path / "ours"), **APART)
+    pipeline.run("--group", "main", "--worker", "w1")
+    pipeline.write(registry=str(tmp_path / "theirs"), **APART)
+    refused = pipeline.start("--group", "expert", "--worker", "w1")
+    assert refused.end() == 1
+    assert "HR232 tiny@1 has hash" in refused.lines[-1]
+
+
+@pytest.mark.provokes("HR233")
+def test_a_worker_with_another_version_than_records_are_routed_to_is_refused(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    registry = registered(tmp_path / "registry", 1, 2)
+    pipeline.write(registry=str(tmp_path / "registry"), **APART)
+    pipeline.run("--group", "main", "--worker", "w1")
+    registry.set_alias("tiny", "prod", 2)
+    refused = pipeline.start("--group", "expert", "--worker", "w1")
+    assert refused.end(40) == 1
+    assert "HR233 ingress routes to tiny@1 of expert, and this worker has tiny@2" in refused.lines[-1]
+    registry.set_alias("tiny", "prod", 1)
+    pipeline.publish("good film")
+    pipeline.run("--group", "expert", "--worker", "w1")
+    assert pipeline.outputs(1)[0].body["version"] == "tiny@1"
