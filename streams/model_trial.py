@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from headrace.core.catalog import Catalog
-from headrace.core.config.errors import UnknownStepError
 from headrace.core.record import Batch, Position, Record
 from headrace.core.registry.folder import ModelSource
 from headrace.core.registry.store import Registry
-from headrace.core.step import StepContext, bind
+from headrace.core.step import StepContext
+from headrace.streams.registry_step import registry_step
 
 __all__ = ["tried"]
 
@@ -36,7 +36,7 @@ def tried(source: ModelSource, name: str, version: int, catalog: Catalog) -> Mod
     """
     with tempfile.TemporaryDirectory(prefix="headrace-trial-") as folder:
         manifest = Registry(folder).add(source, name, version=version)
-        step = _step(catalog, manifest.reference)
+        step = registry_step(catalog, manifest.reference)
         try:
             step.open(StepContext(pipeline="trial", name="trial", registry=folder))
             if source.max_tokens <= _LONGEST_TRIED:
@@ -45,14 +45,6 @@ def tried(source: ModelSource, name: str, version: int, catalog: Catalog) -> Mod
             return replace(source, inputs=tuple(getattr(step, "inputs", ())), batch_invariant=invariant)
         finally:
             step.close()
-
-
-def _step(catalog: Catalog, reference: str) -> Any:
-    spec = catalog.find("model", "onnx")
-    if spec is None:
-        catalog.refuse_broken("onnx")
-        raise UnknownStepError("no model step named 'onnx'", mend="reinstall headrace")
-    return bind(spec, spec.options.model_validate({"model": reference}))
 
 
 def _is_invariant(step: Any) -> bool:

@@ -14,13 +14,14 @@ from tests.tiny_model import WIDTH, write_model
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def sharded(folder: Path, parts: int = 2, *, skip: bool = False, **kinks: Any) -> ModelSource:
+def sharded(folder: Path, parts: int = 2, *, skip: bool = False, trims: bool = False, **kinks: Any) -> ModelSource:
     """Write a model with as many layers as parts, cut behind every layer but the last, and return it as a source.
 
     Args:
         folder: where to; the whole graph is left there as whole.onnx.
         parts: how many.
         skip: the embeddings jump over every layer, so they travel through all parts between.
+        trims: whether rows travel without padding.
         kinks: as in `write_model`.
     """
     write_model(folder, layers=parts, skip=skip, **kinks)
@@ -29,13 +30,13 @@ def sharded(folder: Path, parts: int = 2, *, skip: bool = False, **kinks: Any) -
     travels = [[f"state_{at}", "attention_mask", *(["embedded"] if skip else [])] for at in range(parts - 1)]
     taken = [list(INPUTS), *travels]
     given = [*travels, []]
-    shards = [_shard(folder, at, taken[at], given[at], skip=skip) for at in range(parts)]
+    shards = [_shard(folder, at, taken[at], given[at], trims=trims) for at in range(parts)]
     whole = read_folder(folder, graph="whole.onnx")
     files = (*(shard.file for shard in shards), *(file for file in whole.files if not file.endswith(".onnx")))
     return replace(whole, graph=None, files=files, inputs=INPUTS, shards=tuple(shards))
 
 
-def _shard(folder: Path, at: int, taken: Sequence[str], given: Sequence[str], *, skip: bool) -> ManifestShard:
+def _shard(folder: Path, at: int, taken: Sequence[str], given: Sequence[str], *, trims: bool) -> ManifestShard:
     import onnx
     from onnx.utils import Extractor
 
@@ -51,6 +52,7 @@ def _shard(folder: Path, at: int, taken: Sequence[str], given: Sequence[str], *,
         inputs=tuple(used),
         outputs=tuple(_tensor(name, integer) for name in given),
         passes=tuple(passes),
+        trims=trims and bool(given),
     )
 
 

@@ -56,6 +56,8 @@ class ManifestShard(Section):
         inputs: the tensors that its graph takes: inputs of the whole graph, or what earlier parts gave.
         outputs: everything that the parts behind it need, from this part or an earlier one; empty for the last part.
         passes: names of those outputs that it hands on as they came: its graph does not make them.
+        trims: whether rows leave it without their padding, and the next part pads them with zeros as it needs; that it
+            changes nothing was tried when the model was cut.
         share: its part of the whole cost, from 0 to 1, as it was measured when the model was cut.
     """
 
@@ -64,6 +66,7 @@ class ManifestShard(Section):
     inputs: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[BoundaryTensor, ...] = ()
     passes: tuple[str, ...] = ()
+    trims: bool = False
     share: float = Field(default=0.0, ge=0, le=1)
 
     @property

@@ -10,6 +10,7 @@ from headrace.plugins.models.errors import ShardIndexError
 from headrace.plugins.models.onnx_batch import MASK, Limits
 from headrace.plugins.models.onnx_graph import Graph, open_graph
 from headrace.plugins.models.onnx_part import Chain, FirstPart, LaterPart, PartGraph, open_part
+from headrace.plugins.models.onnx_rows import Boundary
 from headrace.plugins.models.onnx_whole import Whole
 from headrace.plugins.models.tokenizer import open_tokenizer
 
@@ -46,7 +47,8 @@ class Opening:
         """Return one part, counted from 0; nothing of the others is opened."""
         limits, shards = self._shared(masks=MASK in self.manifest.inputs), self.manifest.shards or ()
         if index > 0:
-            return LaterPart(self._part(index), shards[index - 1].outputs, limits)
+            before = shards[index - 1]
+            return LaterPart(self._part(index), Boundary(before.outputs, before.trims), limits)
         tokenizer = open_tokenizer(self.folder, self.manifest.tokenizer, self.max_tokens)
         return FirstPart(tokenizer, self._part(index), limits)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace import Batch
-from headrace.core.registry.shard import BoundaryTensor, ManifestShard
+from headrace.core.registry.shard import ManifestShard
 from headrace.plugins.models.errors import GraphInputsError, GraphOutputError
 from headrace.plugins.models.onnx_batch import MASK, Limits, Padded, cut, pad
 from headrace.plugins.models.onnx_graph import logits_name, refuse_logits
-from headrace.plugins.models.onnx_rows import Mark, mark_of, rows_of, stacked
+from headrace.plugins.models.onnx_rows import Boundary, Mark, mark_of, rows_of, stacked
 from headrace.plugins.models.onnx_session import Errors, open_session, run_error
 from headrace.plugins.models.tokenizer import Encoded, Tokenizer
 
@@ -33,6 +33,7 @@ class PartGraph:
         provider: what it runs on.
         is_last: whether it gives the logits.
         output: their name, then.
+        gives: what travels on behind it.
     """
 
     def __init__(self, session: Any, errors: Errors, shard: ManifestShard) -> None:
@@ -41,6 +42,7 @@ class PartGraph:
         types = {given.type for given in session.get_inputs()}
         self.dtype = "int32" if "tensor(int32)" in types else "int64"
         self.provider = str(session.get_providers()[0])
+        self.gives = Boundary(shard.outputs, shard.trims)
         self.is_last = not shard.outputs
         self.output = logits_name(session) if self.is_last else ""
 
@@ -138,7 +140,7 @@ class FirstPart:
         for places in cut([len(text.ids) for text in texts], *self._limits):
             run = [texts[at] for at in places]
             tensors = self.graph.run(pad(run, self._tokenizer.pad_id, self.graph.dtype).feeds())
-            _put(found, places, rows_of(tensors, [mark_of(text) for text in run]))
+            _put(found, places, rows_of(tensors, [mark_of(text) for text in run], self.graph.gives))
         return found
 
     def try_out(self, probes: Sequence[str], labels: Sequence[str]) -> None:
@@ -149,7 +151,7 @@ class FirstPart:
 class LaterPart:
     """A part that takes what the one before gave; it needs no tokenizer."""
 
-    def __init__(self, graph: PartGraph, boundary: Sequence[BoundaryTensor], limits: Limits) -> None:
+    def __init__(self, graph: PartGraph, boundary: Boundary, limits: Limits) -> None:
         self.graph, self._boundary, self._limits = graph, boundary, limits
 
     def part(self, batch: Batch) -> list[Tensors]:
@@ -159,8 +161,8 @@ class LaterPart:
             BoundaryTensorError: HR337.
         """
         found: list[Tensors] = [{}] * len(batch)
-        for run in stacked(batch, self._boundary, *self._limits):
-            _put(found, run.places, rows_of(self.graph.run(run.tensors), run.marks))
+        for run in stacked(batch, self._boundary, self._limits):
+            _put(found, run.places, rows_of(self.graph.run(run.tensors), run.marks, self.graph.gives))
         return found
 
     def judge(self, batch: Batch) -> tuple[np.ndarray[Any, Any], list[Mark]]:
@@ -173,7 +175,7 @@ class LaterPart:
 
         marks: list[Mark] = [Mark(0, False)] * len(batch)
         logits = np.empty((0, 0))
-        for run in stacked(batch, self._boundary, *self._limits):
+        for run in stacked(batch, self._boundary, self._limits):
             found = self.graph.logits(run.tensors)
             if not len(logits):
                 logits = np.empty((len(batch), found.shape[1]))
@@ -185,7 +187,7 @@ class LaterPart:
         """Run rows of zeros: whether shapes, types and labels agree does not hang on what they hold."""
         import numpy as np
 
-        tensors = {one.name: np.zeros((2, *one.row(1)), dtype=one.dtype) for one in self._boundary}
+        tensors = {one.name: np.zeros((2, *one.row(1)), dtype=one.dtype) for one in self._boundary.tensors}
         if self.graph.is_last:
             self.graph.refuse_shape(self.graph.logits(tensors).shape, 2, labels)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from headrace import Batch, Record
 from headrace.core.registry.shard import TOKENS, BoundaryTensor
 from headrace.plugins.models.errors import BoundaryTensorError
+from headrace.plugins.models.onnx_batch import Limits, cut
 from headrace.plugins.models.tokenizer import Encoded
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     Rows = dict[str, np.ndarray[Any, Any]]
 
-__all__ = ["MARK", "MARK_BYTES", "Mark", "mark_of", "rows_of", "stacked"]
+__all__ = ["MARK", "MARK_BYTES", "Boundary", "Mark", "Stacked", "mark_of", "rows_of", "stacked"]
 
 MARK = "headrace:text"
 """The tensor that carries a record's `Mark`; a graph's own names never have this form."""
@@ -29,28 +30,46 @@ class Mark(NamedTuple):
     truncated: bool
 
 
+class Boundary(NamedTuple):
+    """What travels between two parts.
+
+    Attributes:
+        tensors: each record has a row of each.
+        trims: whether the rows come without padding.
+    """
+
+    tensors: tuple[BoundaryTensor, ...]
+    trims: bool
+
+
 def mark_of(text: Encoded) -> Mark:
     """Return what is to be remembered of a text."""
     return Mark(len(text.ids), text.truncated)
 
 
-def rows_of(tensors: Mapping[str, np.ndarray[Any, Any]], marks: Sequence[Mark]) -> Iterator[Rows]:
+def rows_of(tensors: Mapping[str, np.ndarray[Any, Any]], marks: Sequence[Mark], boundary: Boundary) -> Iterator[Rows]:
     """Yield the rows of each record of a run.
 
     Args:
         tensors: what the run gave; the first axis of each counts the records.
         marks: those of the records, in order.
+        boundary: what the tensors are.
     """
     import numpy as np
 
+    whole = slice(None)
     for at, mark in enumerate(marks):
-        row = {name: values[at] for name, values in tensors.items()}
+        own = slice(mark.tokens) if boundary.trims else whole
+        row = {
+            given.name: tensors[given.name][at][tuple(own if axis == TOKENS else whole for axis in given.shape[1:])]
+            for given in boundary.tensors
+        }
         row[MARK] = np.array(mark, dtype=np.int64)
         yield row
 
 
 class Stacked(NamedTuple):
-    """Records of equal shapes, ready for a run.
+    """Records that share a run.
 
     Attributes:
         places: where they stand in the batch.
@@ -63,42 +82,58 @@ class Stacked(NamedTuple):
     marks: list[Mark]
 
 
-def stacked(batch: Batch, boundary: Sequence[BoundaryTensor], records: int, tokens: int) -> Iterator[Stacked]:
+def stacked(batch: Batch, boundary: Boundary, limits: Limits) -> Iterator[Stacked]:
     """Yield the runs of a batch; every record comes once.
 
-    A row keeps the padding of the run that it came from, so only rows of one length can share a run again.
+    Rows without padding are sorted by length and padded to the longest of their run, as texts are. Others keep the
+    padding of the run that they came from, so only rows of one length can share a run again.
 
     Args:
         batch: records with the rows that the part before gave.
         boundary: what these have to be.
-        records: most records in a run.
-        tokens: most tokens in a run, padding included; a longer record runs alone.
+        limits: of a run.
 
     Raises:
         BoundaryTensorError: HR337.
     """
+    lengths = [_length(record, boundary) for record in batch]
+    for places in _runs(lengths, boundary, limits):
+        rows = [batch[at].tensors for at in places]
+        longest = max(lengths[at] for at in places)
+        tensors = {given.name: _stack([row[given.name] for row in rows], given, longest) for given in boundary.tensors}
+        yield Stacked(places, tensors, [Mark(int(row[MARK][0]), bool(row[MARK][1])) for row in rows])
+
+
+def _runs(lengths: Sequence[int], boundary: Boundary, limits: Limits) -> Iterator[list[int]]:
+    if boundary.trims:
+        yield from cut(lengths, *limits)
+        return
+    for length in dict.fromkeys(lengths):
+        alike = [at for at, own in enumerate(lengths) if own == length]
+        for run in cut([length] * len(alike), *limits):
+            yield [alike[at] for at in run]
+
+
+def _stack(rows: Sequence[np.ndarray[Any, Any]], given: BoundaryTensor, tokens: int) -> np.ndarray[Any, Any]:
+    """Return rows of any length as one array; rows that crossed a link in half precision get the graph's type again."""
     import numpy as np
 
-    by_length: dict[int, list[int]] = {}
-    for at, record in enumerate(batch):
-        by_length.setdefault(_length(record, boundary), []).append(at)
-    for length, alike in by_length.items():
-        most = max(1, min(records, tokens // max(length, 1)))
-        for start in range(0, len(alike), most):
-            places = alike[start : start + most]
-            rows = [batch[at].tensors for at in places]
-            # Rows that crossed a link in half precision become what the graph takes again.
-            tensors = {
-                given.name: np.stack([row[given.name] for row in rows]).astype(given.dtype, copy=False)
-                for given in boundary
-            }
-            yield Stacked(places, tensors, [Mark(int(row[MARK][0]), bool(row[MARK][1])) for row in rows])
+    shape = given.row(tokens)
+    if all(row.shape == shape for row in rows):
+        return np.stack(rows).astype(given.dtype, copy=False)
+    padded = np.zeros((len(rows), *shape), dtype=given.dtype)
+    for at, row in enumerate(rows):
+        padded[at][tuple(slice(size) for size in row.shape)] = row
+    return padded
 
 
-def _length(record: Record, boundary: Sequence[BoundaryTensor]) -> int:
-    """Return the tokens of a record's rows, padding included; 1 when no tensor has such an axis."""
-    length: int | None = None
-    for given in boundary:
+def _length(record: Record, boundary: Boundary) -> int:
+    """Return the tokens of a record's rows; 1 when no tensor has such an axis."""
+    mark = record.tensors.get(MARK)
+    if mark is None or mark.shape != (2,):
+        raise _misfit(record, BoundaryTensor(name=MARK, dtype="int64", shape=("batch", 2)), mark)
+    length: int | None = int(mark[0]) if boundary.trims else None
+    for given in boundary.tensors:
         row = record.tensors.get(given.name)
         if row is None or row.ndim != len(given.shape) - 1:
             raise _misfit(record, given, row)
@@ -109,9 +144,6 @@ def _length(record: Record, boundary: Sequence[BoundaryTensor]) -> int:
                 raise _misfit(record, given, row)
         if row.dtype != given.dtype and not (row.dtype == "float16" and given.dtype.startswith("float")):
             raise _misfit(record, given, row)
-    mark = record.tensors.get(MARK)
-    if mark is None or mark.shape != (2,):
-        raise _misfit(record, BoundaryTensor(name=MARK, dtype="int64", shape=("batch", 2)), mark)
     return 1 if length is None else length
 
 

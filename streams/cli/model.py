@@ -1,4 +1,4 @@
-"""`headrace model`: import, list and show the models of a registry."""
+"""`headrace model`: the models of a registry, and those of a running pipeline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.streams.cli import model_stop
+from headrace.streams.cli import model_shard, model_stop, model_verify
+from headrace.streams.cli.model_registry import open_registry, registry_option, size_words
 from headrace.streams.cli.output import emit_json, json_option, printable, say
 from headrace.streams.cli.table import print_columns, print_pairs
 
@@ -20,19 +21,14 @@ __all__ = ["model"]
 
 _LISTED_LABELS = 4
 
-registry_option = click.option(
-    "--registry",
-    "location",
-    metavar="LOCATION",
-    help="A folder or fsspec URL.  [default: HEADRACE_REGISTRY, else registry in the state folder]",
-)
-
 
 @click.group()
 def model() -> None:
-    """Import, list and show models of the registry; stop and start those of a running pipeline."""
+    """Import, list, show and shard models of the registry; stop and start those of a running pipeline."""
 
 
+model.add_command(model_shard.shard)
+model.add_command(model_verify.verify)
 model.add_command(model_stop.stop)
 model.add_command(model_stop.start)
 
@@ -72,7 +68,7 @@ def import_model(
     check_name(name)
     if alias is not None:
         check_alias(alias)
-    registry = _registry(location)
+    registry = open_registry(location)
     source = read_folder(folder, graph=graph, labels=labels, max_tokens=max_tokens)
     source = tried(source, name, version or registry.next_version(name), installed_catalog())
     manifest = registry.add(source, name, version=version, alias=alias)
@@ -87,7 +83,7 @@ def import_model(
 @json_option
 def list_models(location: str | None, as_json: bool) -> None:
     """List every version of every model."""
-    registry = _registry(location)
+    registry = open_registry(location)
     found = registry.list()
     if as_json:
         emit_json([_listed_facts(listed, registry) for listed in found])
@@ -104,7 +100,7 @@ def list_models(location: str | None, as_json: bool) -> None:
 @json_option
 def show_model(reference: str, verify: bool, location: str | None, as_json: bool) -> None:
     """Show what is known of a version, and whether its files are whole."""
-    registry = _registry(location)
+    registry = open_registry(location)
     manifest = registry.resolve(reference)
     check: Callable[[Manifest], None] = registry.verify if verify else registry.check
     check(manifest)
@@ -114,13 +110,6 @@ def show_model(reference: str, verify: bool, location: str | None, as_json: bool
         emit_json(facts)
         return
     _print_shown(manifest, facts)
-
-
-def _registry(location: str | None) -> Registry:
-    from headrace.core.registry.store import Registry
-    from headrace.streams.registry import default_location
-
-    return Registry(location or default_location())
 
 
 def _facts(manifest: Manifest, aliases: tuple[str, ...], registry: Registry) -> dict[str, Any]:
@@ -148,7 +137,7 @@ def _print_registered(manifest: Manifest, alias: str | None, registry: Registry)
     also = f" ({manifest.name}@{alias})" if alias else ""
     click.echo(
         f"registered {manifest.reference}{also} in {registry.location}: labels {_few_labels(manifest)}; "
-        f"up to {manifest.max_tokens} tokens; {_size(manifest.size_bytes)}"
+        f"up to {manifest.max_tokens} tokens; {size_words(manifest.size_bytes)}"
     )
     if not manifest.batch_invariant:
         say(
@@ -170,7 +159,7 @@ def _row(listed: Listed) -> tuple[str, ...]:
     if manifest is None:
         return (*first, "damaged", "-", "-", "-")
     to_the_minute = manifest.created[:16].replace("T", " ")
-    return (*first, _few_labels(manifest), str(manifest.max_tokens), _size(manifest.size_bytes), to_the_minute)
+    return (*first, _few_labels(manifest), str(manifest.max_tokens), size_words(manifest.size_bytes), to_the_minute)
 
 
 def _few_labels(manifest: Manifest) -> str:
@@ -192,19 +181,18 @@ def _print_shown(manifest: Manifest, facts: Mapping[str, Any]) -> None:
             ("tokens", f"up to {manifest.max_tokens}"),
             ("runs", runs),
             ("inputs", ", ".join(manifest.inputs) or "-"),
+            *_parts(manifest),
             ("created", manifest.created),
             ("hash", manifest.hash),
             *lineage,
-            ("files", f"{len(manifest.files)}, {_size(manifest.size_bytes)}, {state}"),
+            ("files", f"{len(manifest.files)}, {size_words(manifest.size_bytes)}, {state}"),
         ]
     )
     click.echo()
-    rows = [(path, _size(file.size), f"{file.sha256[:16]}…") for path, file in manifest.files.items()]
+    rows = [(path, size_words(file.size), f"{file.sha256[:16]}…") for path, file in manifest.files.items()]
     print_columns(("FILE", "SIZE", "SHA256"), rows)
 
 
-def _size(size_bytes: int) -> str:
-    size, units = float(size_bytes), ["B", "kB", "MB", "GB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:.1f} {units[0]}" if units[0] != "B" else f"{size_bytes} B"
+def _parts(manifest: Manifest) -> list[tuple[str, str]]:
+    shares = ", ".join(f"{shard.file} {shard.share:.0%}" for shard in manifest.shards or ())
+    return [("parts", f"{len(manifest.shards)}: {shares}")] if manifest.shards else []

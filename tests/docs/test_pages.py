@@ -47,9 +47,8 @@ def register_reviews_model(registry: Path, folder: Path) -> None:
     from headrace.core.registry.folder import read_folder
     from headrace.core.registry.store import Registry
 
-    source = write_model(
-        folder / "model", config={"id2label": {"0": "negative", "1": "positive"}, "max_position_embeddings": 64}
-    )
+    config = {"id2label": {"0": "negative", "1": "positive"}, "max_position_embeddings": 64}
+    source = write_model(folder / "model", config=config, layers=4)
     Registry(str(registry)).add(read_folder(source), "reviews", alias="prod")
 
 

@@ -78,6 +78,12 @@ def three(cut: MakeCut) -> Cut:
 
 
 @pytest.fixture(scope="module")
+def trimmed(cut: MakeCut) -> list[OnnxModel]:
+    model = cut(3, skip=True, trims=True)
+    return [model.opened(2, shard=at) for at in range(3)]
+
+
+@pytest.fixture(scope="module")
 def stages(three: Cut) -> Iterator[list[OnnxModel]]:
     models = [three.opened(2, shard=at) for at in range(3)]
     yield models
@@ -144,7 +150,9 @@ def test_all_parts_in_one_process_answer_as_the_whole(three: Cut, whole: OnnxMod
 
 
 @pytest.mark.parametrize(
-    "kinks", [{"integer": 6}, {"types": True}, {"logits": 1}], ids=["int32", "token types", "one logit"]
+    "kinks",
+    [{"integer": 6}, {"types": True}, {"logits": 1}, {"trims": True}],
+    ids=["int32", "token types", "one logit", "trimmed"],
 )
 def test_two_parts_of_other_exports_answer_as_the_whole(cut: MakeCut, kinks: dict[str, Any]) -> None:
     model = cut(2, **kinks)
@@ -190,6 +198,15 @@ def test_an_empty_batch_gives_nothing(stages: list[OnnxModel]) -> None:
     assert list(stages[0].part(records([]))) == []
     assert list(stages[1].part(records([]))) == []
     assert through(stages, records([])) == []
+
+
+@given(texts=TEXTS)
+def test_rows_without_padding_give_the_same_answers(
+    trimmed: list[OnnxModel], whole: OnnxModel, texts: list[str]
+) -> None:
+    agree(through(trimmed, records(texts)), whole.infer(records(texts)))
+    for row, output in zip(trimmed[0].part(records(texts)), whole.infer(records(texts)), strict=True):
+        assert {len(row[name]) for name in ("state_0", "attention_mask", "embedded")} == {output["tokens"]}
 
 
 # -- what travels
