@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.streams.machine import memory_bytes, usable_cores
+from headrace.streams.machine import free_memory_bytes, memory_bytes, usable_cores
 
 
 def test_cores_are_those_of_the_affinity_without_a_quota(tmp_path: Path) -> None:
@@ -31,3 +31,27 @@ def test_memory_is_the_machines_or_what_its_container_may_use(tmp_path: Path) ->
     assert memory_bytes(tmp_path) == 268_435_456
     (tmp_path / "memory.max").write_text("max\n")
     assert memory_bytes(tmp_path) == whole
+
+
+MEMINFO = "MemTotal:       16000 kB\nMemFree:          100 kB\nMemAvailable:    4000 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "limit", "used", "free"),
+    [
+        pytest.param(MEMINFO, None, None, 4_096_000, id="what the machine has available"),
+        pytest.param(MEMINFO, "max", "1000", 4_096_000, id="a container without a limit"),
+        pytest.param(MEMINFO, "3000000", "1000000", 2_000_000, id="what is left of a container's limit"),
+        pytest.param(MEMINFO, "900000000", "1000000", 4_096_000, id="a limit above what there is"),
+        pytest.param(MEMINFO, "1000", "5000", 0, id="over its limit"),
+        pytest.param(None, "3000000", "1000000", 2_000_000, id="only the container tells"),
+        pytest.param(None, None, None, None, id="nobody tells"),
+    ],
+)
+def test_free_memory_is_the_least_that_machine_and_container_leave(
+    tmp_path: Path, meminfo: str | None, limit: str | None, used: str | None, free: int | None
+) -> None:
+    for name, text in (("meminfo", meminfo), ("memory.max", limit), ("memory.current", used)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    assert free_memory_bytes(tmp_path, tmp_path / "meminfo") == free

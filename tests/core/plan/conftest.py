@@ -11,13 +11,14 @@ from pydantic import Field
 
 from headrace.core.catalog import Catalog
 from headrace.core.errors import HeadraceError, ProblemsError
+from headrace.core.experiments.experiment import Assigned
 from headrace.core.options import Options, SinkOptions
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.core.record import Batch, Content, Message, Outgoing, Output, Record
 from headrace.core.registry.errors import UnknownModelError
 from headrace.core.routing.decision import Candidate, Decision
-from headrace.core.step import ModelFacts, Result, StepContext
+from headrace.core.step import ModelFacts, Result, ShardFacts, StepContext
 
 MINIMAL = """\
 headrace: 1
@@ -57,6 +58,8 @@ class CascadeOptions(Options):
 class StoredOptions(Options):
     model: str
     hash: str = "0"
+    parts: int = 0
+    bytes_per_record: int = 0
 
 
 class Stored:
@@ -71,7 +74,12 @@ class Stored:
     def facts(self, context: StepContext) -> ModelFacts:
         if self.options.model == "lost":
             raise UnknownModelError(f"no model 'lost' in {context.registry}", mend="import it")
-        return ModelFacts(version=f"{self.options.model}@1", hash=self.options.hash)
+        said = self.options
+        shards = tuple(
+            ShardFacts(1, f"{said.hash}.{at}", said.bytes_per_record if at + 1 < said.parts else 0)
+            for at in range(said.parts)
+        )
+        return ModelFacts(version=f"{said.model}@1", hash=said.hash, shards=shards)
 
 
 class Single:
@@ -95,6 +103,14 @@ class Cascade:
 
     def models(self, context: StepContext) -> Sequence[str]:
         return self.options.order
+
+    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
+        return [self.options.order]
+
+
+class Split:
+    def split(self, batch: Batch) -> Sequence[tuple[Assigned, ...]]:
+        return [() for _ in batch]
 
 
 class Topic:
@@ -143,6 +159,7 @@ def catalog() -> Catalog:
     catalog.model("lexicon", positive)
     catalog.model("stored", Stored, options=StoredOptions)
     catalog.model("explosive", Explosive)
+    catalog.splitter("split", Split)
     catalog.router("single", Single, options=SingleOptions)
     catalog.router("cascade", Cascade, options=CascadeOptions)
     catalog.sink("topic", Topic, options=TopicOptions)

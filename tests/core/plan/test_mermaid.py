@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
-from headrace.core.catalog import Catalog
-from headrace.core.experiments.experiment import Assigned
 from headrace.core.plan.mermaid import mermaid
 from headrace.core.plan.plan import Plan
-from headrace.core.record import Batch
 
 Compile = Callable[..., Plan]
 
@@ -31,11 +28,6 @@ route: {single: {model: expert}}
 output: [{topic: {name: scored}}, {topic: {name: bad, when: "output.label == \\"<bad> [a|b] #1\\""}}]
 groups: {expert: {models: [expert], replicas: 3}}
 """
-
-
-class Splitter:
-    def split(self, batch: Batch) -> Sequence[tuple[Assigned, ...]]:
-        return [() for _ in batch]
 
 
 class Drawn(NamedTuple):
@@ -114,8 +106,7 @@ def test_a_stage_may_have_any_name(compiled: Compile, minimal: str) -> None:
     assert drawn.groups == {"main: 1 worker": ["ingress", "end", "egress"]}
 
 
-def test_exposures_are_drawn_where_there_are_experiments(compiled: Compile, catalog: Catalog, minimal: str) -> None:
-    catalog.splitter("split", Splitter)
+def test_exposures_are_drawn_where_there_are_experiments(compiled: Compile, minimal: str) -> None:
     text = minimal.replace("text: body", "text: body, unit: user")
     experiment = "experiments: {wide: {variants: {a: {}, b: {set: {models: {quick: lexicon}}}}}}\n"
     drawn = read(mermaid(compiled(text + experiment)))

@@ -1,0 +1,147 @@
+"""One stage of a model in several versions: each record meets the version it was routed to, or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headrace.core.plan.stages import StagePlan
+from headrace.core.record import Batch, Output
+from headrace.core.routing.decision import Candidate, Decision
+from headrace.core.routing.slip import Slip
+from headrace.streams.bisect import Retries
+from headrace.streams.inference import ModelStage
+from headrace.streams.slot import Slot
+from tests.support.made import record
+
+
+class Version:
+    """A model that says who it is."""
+
+    def __init__(self, name: str, answer: Any = None) -> None:
+        self.name, self.answer = name, answer
+        self.batches: list[list[str]] = []
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        self.batches.append(batch.texts)
+        return [{"label": self.name, "tensors": sorted(record.tensors)} for record in batch]
+
+    def part(self, batch: Batch) -> Sequence[Any]:
+        self.batches.append(batch.texts)
+        return [self.answer for _ in batch]
+
+
+def slot(text: str, version: str | None, *, parts: int = 1, part: int = 0) -> Slot:
+    candidate = Candidate(model="quick", version=version, stage="quick", parts=parts)
+    slip = Slip(policy="single", decision=Decision(combine="single", steps=(candidate,)), part=part)
+    return Slot(None, record(text, slip=slip, tensors={"hidden": np.zeros(2)} if part else {}))
+
+
+def stage(stopped: frozenset[str] = frozenset(), shard: int | None = None, shards: int = 1) -> ModelStage:
+    name = "quick" if shard is None else f"quick.{shard + 1}"
+    plan = StagePlan(name, "model", ("lexicon",), "quick", "quick", shard, shards)
+    return ModelStage(plan, "lexicon", Retries(limit=0), lambda: stopped)
+
+
+def labels(slots: Sequence[Slot]) -> list[str]:
+    return [
+        slot.failure.code if slot.failure else str((slot.record.output or {})["label"]) if slot.record else ""
+        for slot in slots
+    ]
+
+
+def test_two_versions_side_by_side_are_never_mixed() -> None:
+    old, new, models = Version("old"), Version("new"), stage()
+    models.load("quick@1", old)
+    models.load("quick@2", new)
+    slots = [slot(str(at), f"quick@{1 + at % 2}") for at in range(6)]
+    assert models.run(slots) == 6
+    assert labels(slots) == ["old", "new"] * 3
+    assert (old.batches, new.batches) == ([["0", "2", "4"]], [["1", "3", "5"]])
+    assert [each.record.slip.version for each in slots if each.record and each.record.slip] == [
+        "quick@1",
+        "quick@2",
+    ] * 3
+
+
+@pytest.mark.provokes("HR521")
+def test_a_version_that_is_not_loaded_is_said_and_no_other_answers_for_it() -> None:
+    models = stage()
+    models.load("quick@1", Version("old"))
+    slots = [slot("a", "quick@1"), slot("b", "quick@9")]
+    assert models.run(slots) == 1
+    assert labels(slots) == ["old", "HR521"]
+    assert slots[1].failure is not None
+    assert "quick@9 of model 'quick', which is not loaded here" in slots[1].failure.message
+    assert (slots[1].failure.stage, slots[1].failure.kind) == ("quick", "publisher")
+
+
+def test_what_was_let_go_answers_no_more() -> None:
+    models = stage()
+    models.load("quick@1", Version("old"))
+    models.load("quick@2", Version("new"))
+    models.unload("quick@1")
+    assert models.versions == ["quick@2"]
+    slots = [slot("a", "quick@1"), slot("b", "quick@2")]
+    models.run(slots)
+    assert labels(slots) == ["HR521", "new"]
+
+
+def test_a_record_without_a_version_takes_the_only_one_that_there_is() -> None:
+    models = stage()
+    models.load("quick@1", Version("old"))
+    alone = [slot("a", None)]
+    models.run(alone)
+    assert labels(alone) == ["old"]
+    models.load("quick@2", Version("new"))
+    either = [slot("a", None)]
+    models.run(either)
+    assert labels(either) == ["HR521"], "nothing is guessed"
+
+
+@pytest.mark.provokes("HR522")
+def test_a_stopped_model_answers_no_record() -> None:
+    quick = Version("old")
+    models = stage(frozenset({"quick"}))
+    models.load("quick@1", quick)
+    slots = [slot("a", "quick@1"), slot("b", "quick@1")]
+    assert models.run(slots) == 0
+    assert labels(slots) == ["HR522", "HR522"]
+    assert quick.batches == []
+
+
+def test_records_of_other_stages_are_left_alone() -> None:
+    models = stage()
+    models.load("quick@1", Version("old"))
+    other = slot("a", "quick@1", parts=2)
+    before = other.record
+    assert models.run([other]) == 0
+    assert other.record is before
+
+
+def test_a_part_hands_its_tensors_to_the_next_and_the_last_one_answers() -> None:
+    row = {"mask": np.ones(3)}
+    first, last = stage(shard=0, shards=2), stage(shard=1, shards=2)
+    first.load("quick@1", Version("one", row))
+    last.load("quick@1", Version("two"))
+    one = slot("a", "quick@1", parts=2)
+    first.run([one])
+    assert one.record is not None
+    assert (one.next_stage, dict(one.record.tensors), one.record.output) == ("quick.2", row, None)
+    last.run([one])
+    assert one.record is not None
+    assert (one.next_stage, one.record.output) == ("egress", {"label": "two", "tensors": ["mask"]})
+    assert one.record.tensors == {}, "they are of no more use"
+    assert one.record.inference_ms > 0
+
+
+@pytest.mark.parametrize("answer", [None, [1], {"mask": [1, 2]}], ids=str)
+def test_a_part_that_returns_no_tensors_breaks_its_promise(answer: Any) -> None:
+    first = stage(shard=0, shards=2)
+    first.load("quick@1", Version("one", answer))
+    one = slot("a", "quick@1", parts=2)
+    first.run([one])
+    assert labels([one]) == ["HR603"]
