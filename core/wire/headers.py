@@ -100,5 +100,7 @@ class DeadLetterHeaders(_Headers):
     original_missing: str | None = Field(
         default=None,
         alias="headrace.original_missing",
-        description="only when the topic would not take the message itself: why; the headers above say where it lies",
+        description="only when this is not the whole message: `expired`, since the input no longer has what came over "
+        "a link, so that the value is the decoded one; or why the topic would not take it. The headers above say where "
+        "it lay",
     )
