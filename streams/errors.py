@@ -12,6 +12,7 @@ __all__ = [
     "FolderError",
     "NotDrainedError",
     "NotJoinedError",
+    "NotPromotedError",
     "OffsetGapError",
     "OtherModelError",
     "OtherVersionError",
@@ -126,6 +127,17 @@ class NotJoinedError(BrokerError):
     """
 
     code = "HR217"
+
+
+class NotPromotedError(MachineError):
+    """A running pipeline could not go over to another version of a model.
+
+    A worker could not load it (its reason is in the message: often memory for both versions, or another number of
+    parts), or did not say in time that it is ready. Nothing is served by the version, and the alias is what it was.
+    Mend: what the message says; a version with other parts needs a stop and a new start.
+    """
+
+    code = "HR231"
 
 
 class StrandedError(ConfigError):

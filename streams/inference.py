@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
 
@@ -68,9 +69,11 @@ class ModelStage:
     def __init__(self, stage: StagePlan, plugin: str, retries: Retries, stopped: Callable[[], frozenset[str]]) -> None:
         self.stage, self._plugin, self._retries, self._stopped = stage, plugin, retries, stopped
         self._legs: dict[str, Infer] = {}
+        self._closing: dict[str, ExitStack] = {}
 
-    def load(self, version: str, step: Any) -> None:
-        """Take an opened step for a version."""
+    def load(self, version: str, step: Any, closing: ExitStack | None = None) -> None:
+        """Take an opened step for a version, and what closes it."""
+        self._closing[version] = closing or ExitStack()
         kind = Infer if self.stage.is_last else RunPart
         call: Callable[[Batch], Sequence[Any]] = step.infer if self.stage.is_last else step.part
         self._legs = {**self._legs, version: kind(self.stage.name, self._plugin, call, self._retries)}
@@ -81,8 +84,14 @@ class ModelStage:
         return list(self._legs)
 
     def unload(self, version: str) -> None:
-        """Forget a version; its records end as dead letters from now on."""
+        """Close a version and forget it; its records end as dead letters from now on."""
         self._legs = {name: leg for name, leg in self._legs.items() if name != version}
+        self._closing.pop(version, ExitStack()).close()
+
+    def close(self) -> None:
+        """Close every version."""
+        for version in self.versions:
+            self.unload(version)
 
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the records whose slip names this stage next, each on the version that its slip names."""

@@ -117,6 +117,10 @@ class RecordLoop:
         self._stopping = True
         return await self._finish()
 
+    async def landed(self) -> None:
+        """Wait until every batch that is in flight now has ended, well or not; one that did not is read again."""
+        await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
+
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
         self._stale = self._parted = True  # whatever a poll under way returns is dropped: someone else will read it

@@ -41,14 +41,14 @@ class Opener:
         self._threads = threads
         self.closing = ExitStack()
 
-    def opened(self, step: StepPlan, *, version: str | None = None, shard: int | None = None) -> Any:
+    def opened(self, step: StepPlan) -> Any:
         """Return the step, ready for its first batch.
 
         Raises:
             StepOpenError: HR604, it failed to load with an error that is not its own clear one.
             HeadraceError: its own error, with its place in the file.
         """
-        return opened(step, self.plan.context(step.name, self._threads, version=version, shard=shard), self.closing)
+        return opened(step, self.plan.context(step.name, self._threads), self.closing)
 
     def changes(self, stage: str, steps: Sequence[StepPlan]) -> list[Change]:
         """Return the legs of preprocess or postprocess steps."""
@@ -83,7 +83,14 @@ class Opener:
             stage, self.model_plan(stage).step.spec.name, self.retries, lambda: live.state.stopped_models
         )
         plan = self.model_plan(stage)
-        found.load(plan.facts.version, self.opened(plan.step, version=plan.facts.version, shard=stage.shard))
+        version, closing = plan.facts.version, ExitStack()
+        self.closing.callback(found.close)
+        context = self.plan.context(plan.step.name, self._threads, version=version, shard=stage.shard)
+        try:
+            found.load(version, opened(plan.step, context, closing), closing)
+        except BaseException:
+            closing.close()
+            raise
         return found
 
     def model_plan(self, stage: StagePlan) -> ModelPlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -92,6 +92,7 @@ class Pipe:
         self._plan, self._live, self._meter, self._closing = plan, live, meter, closing
         self._ingress, self.models, self._egress = ingress, models, egress
         self._executor: Executor | None = None
+        self._landed: list[Callable[[], Awaitable[None]]] = []
         self._facts = ResultFacts(plan.pipeline, plan.hash)
         self._exposures = Exposures(plan.pipeline) if plan.splitter is not None else None
 
@@ -110,10 +111,15 @@ class Pipe:
         """Take the executor that runs all batches."""
         self._executor = executor
 
+    def settles(self, landed: Callable[[], Awaitable[None]]) -> None:
+        """Take what waits for the batches in flight of a stage of this process."""
+        self._landed.append(landed)
+
     async def settle(self) -> None:
-        """Wait until the batches that are being processed now are processed."""
+        """Wait until the batches that are being processed now are processed, and what they gave has arrived."""
         if self._executor is not None:
             await asyncio.get_running_loop().run_in_executor(self._executor, lambda: None)
+        await asyncio.gather(*(landed() for landed in self._landed))
 
     def close(self) -> None:
         """Close every step that was opened, the last one first."""

@@ -104,6 +104,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._spread = Spread(self.parts.bootstrap, self.parts.plan) if self._balances else None
         await asyncio.gather(self._producer.start(), self._dead_producer.start())
         self._loop = self._new_loop()
+        self.parts.pipe.settles(self._loop.landed)
         self._consumer.subscribe([self.stage.reads], listener=_Listener(self._loop, self.stage, self._refuse_rival()))
         await self._consumer.start()
         self.parts.ending.add(self._drain)

@@ -67,10 +67,9 @@ class Versions:
         self._plan, self._group, self._bootstrap = plan, group, bootstrap
         self._live, self._pipe, self._instance = live, pipe, instance
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
-        self._told: set[str] = set()
+        self._told: dict[str, str] = {}
         self.phases: Callable[[Mapping[str, str]], Mapping[str, int]] = lambda versions: {}
         """Returns the phases that go with these versions: they change in the same moment."""
-        self._stacks: dict[tuple[str, str], ExitStack] = {}
         self._facts: dict[tuple[str, str], ModelFacts | None] = {}
 
     async def look(self, settings: Settings) -> bool:
@@ -81,8 +80,8 @@ class Versions:
             wanted = await asyncio.to_thread(self._wanted, base, model, aliases)
             if wanted is None:
                 continue
-            await self._prepare(wanted)
-            if self._is_ingress and self._live.state.versions[base] != wanted.facts.version:
+            await self._prepare(wanted, settings)
+            if self._is_ingress and self._instance not in settings.switched(wanted.model, wanted.number):
                 is_switched |= await self._switch(wanted, settings, aliases)
             await self._let_go(wanted, settings)
         return is_switched
@@ -103,13 +102,13 @@ class Versions:
         facts = self._facts[key]
         return None if facts is None else _Wanted(base, model, facts)
 
-    async def _prepare(self, wanted: _Wanted) -> None:
+    async def _prepare(self, wanted: _Wanted, settings: Settings) -> None:
         """Load the version into every stage of it that this process has, and say that it is ready, or why not."""
         for stage in self._group.stages:
-            key = setting_key(
-                ModelReady, model=wanted.model, version=wanted.number, stage=stage.name, instance=self._instance
-            )
-            if stage.base != wanted.base or stage.kind != "model" or key in self._told:
+            key = self._ready_key(stage, wanted.model, wanted.number)
+            if stage.base != wanted.base or stage.kind != "model":
+                continue
+            if self._told.get(stage.name) == key and settings.value(key) is not None:
                 continue
             ready = ModelReady(ok=True, time=now())
             if wanted.facts.version not in self._pipe.models[stage.name].versions:
@@ -120,7 +119,10 @@ class Versions:
                     log.warning("%s cannot run %s: %s", stage.name, wanted.facts.version, error)
                     ready = ModelReady(ok=False, why=str(error), time=now())
             await self._write(key, ready)
-            self._told.add(key)
+            self._told[stage.name] = key
+
+    def _ready_key(self, stage: StagePlan, model: str, version: str) -> str:
+        return setting_key(ModelReady, model=model, version=version, stage=stage.name, instance=self._instance)
 
     def _load(self, stage: StagePlan, wanted: _Wanted) -> None:
         facts, before = wanted.facts, wanted.plan.facts
@@ -143,8 +145,7 @@ class Versions:
         except BaseException:
             stack.close()
             raise
-        self._pipe.models[stage.name].load(facts.version, step)
-        self._stacks[stage.name, facts.version] = stack
+        self._pipe.models[stage.name].load(facts.version, step, stack)
 
     async def _switch(self, wanted: _Wanted, settings: Settings, aliases: dict[str, int]) -> bool:
         """Route new records to the version, if every live worker of its stages is ready."""
@@ -154,6 +155,7 @@ class Versions:
             alive = await live_instances(self._bootstrap, self._plan.groups[stage.group].app_id)
             if not alive or not all((found := ready.get((stage.name, one))) and found.ok for one in alive):
                 return False
+        is_new = self._live.state.versions[wanted.base] != wanted.facts.version
         plan = await asyncio.to_thread(self._recompiled, aliases)
         versions = {**self._live.state.versions, wanted.base: wanted.facts.version}
         state = self._live.state
@@ -165,8 +167,9 @@ class Versions:
         ends = {stage.name: await end_offsets(self._bootstrap, stage.reads) for stage in stages if stage.reads}
         key = setting_key(ModelSwitch, model=wanted.model, version=wanted.number, instance=self._instance)
         await self._write(key, ModelSwitch(ends=ends, time=now()))
-        log.info("new records go to %s of %s", wanted.facts.version, wanted.base)
-        return True
+        if is_new:
+            log.info("new records go to %s of %s", wanted.facts.version, wanted.base)
+        return is_new
 
     async def _let_go(self, wanted: _Wanted, settings: Settings) -> None:
         """Unload other versions once every ingress worker has switched and what lay before is through."""
@@ -190,10 +193,7 @@ class Versions:
                     continue
             await self._pipe.settle()
             for version in others[stage.name]:
-                self._pipe.models[stage.name].unload(version)
-                stack = self._stacks.pop((stage.name, version), None)
-                if stack is not None:
-                    await asyncio.to_thread(stack.close)
+                await asyncio.to_thread(self._pipe.models[stage.name].unload, version)
                 log.info("%s is let go of %s", version, stage.name)
 
     def _recompiled(self, aliases: dict[str, int]) -> Plan | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.streams.cli import model_shard, model_stop, model_verify
+from headrace.streams.cli import model_promote, model_shard, model_stop, model_verify
 from headrace.streams.cli.model_registry import open_registry, registry_option, size_words
 from headrace.streams.cli.output import emit_json, json_option, printable, say
 from headrace.streams.cli.table import print_columns, print_pairs
@@ -24,11 +24,12 @@ _LISTED_LABELS = 4
 
 @click.group()
 def model() -> None:
-    """Import, list, show and shard models of the registry; stop and start those of a running pipeline."""
+    """Import, list, show and shard models of the registry; promote, stop and start those of a running pipeline."""
 
 
 model.add_command(model_shard.shard)
 model.add_command(model_verify.verify)
+model.add_command(model_promote.promote)
 model.add_command(model_stop.stop)
 model.add_command(model_stop.start)
 

@@ -1,0 +1,92 @@
+"""`headrace model promote` under load: every record is served wholly by one version, none is lost.
+
+It would prove nothing if no record was on its way when the version changed: records are published all the while, and
+both versions must have served some.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from headrace.core.registry.folder import read_folder
+from headrace.core.registry.store import Registry
+from tests.support.client import until
+from tests.support.pipeline import Pipeline
+from tests.tiny_model import write_model
+
+pytestmark = pytest.mark.broker
+
+APART = {"front": {"stages": ["ingress"]}, "expert": {"models": ["expert"]}}
+GROUPS = ("front", "expert", "main")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """Two versions of a model that differ in their weights; `prod` is the first."""
+    registry = Registry(str(tmp_path / "headrace-home" / "registry"))
+    for seed in (1, 2):
+        folder = write_model(tmp_path / f"tiny{seed}", seed=seed)
+        registry.add(read_folder(folder), "reviews", alias="prod" if seed == 1 else None)
+    return registry
+
+
+@contextmanager
+def publishing(pipeline: Pipeline) -> Iterator[list[str]]:
+    """Publish a few records all the time."""
+    published: list[str] = []
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.wait(0.02):
+            at = len(published)
+            published.extend(pipeline.publish(*(f"a good film {at + more}" for more in range(5)), key=b"ann"))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield published
+    finally:
+        stop.set()
+        thread.join()
+
+
+def versions_by_offset(pipeline: Pipeline) -> list[str]:
+    results, dead = pipeline.ended()
+    assert dead == []
+    return [seen.body["version"] for seen in sorted(results, key=lambda seen: seen.body["source"]["offset"])]
+
+
+def loaded(pipeline: Pipeline, group: str) -> list[str]:
+    """The versions that the worker of a group says it has, by its last heartbeat."""
+    beats = pipeline.client.all(f"{pipeline.name}.{group}.heartbeat")
+    return list(beats[-1].body["versions"].get("expert", [])) if beats else []
+
+
+def test_a_version_is_promoted_under_load_and_rolled_back(pipeline: Pipeline, registry: Registry) -> None:
+    pipeline.write(models={"expert": {"onnx": {"model": "reviews@prod"}}}, groups=APART)
+    pipeline.run_groups(*GROUPS)
+    with publishing(pipeline) as published:
+        until("some results", lambda: pipeline.client.ends(pipeline.output).get(0, (0, 0))[1] > 20)
+        said = pipeline.headrace("model", "promote", str(pipeline.file), "reviews@2", "--alias", "prod")
+        (after,) = pipeline.publish("a bad film")
+        back = pipeline.headrace("model", "promote", str(pipeline.file), "reviews@1", "--json")
+        (last,) = pipeline.publish("a bad film")
+    assert said == "promoted reviews@prod is reviews@2: new records go to it\n"
+    assert json.loads(back) == {"reference": "reviews@prod", "version": "reviews@1", "running": True}
+    served = versions_by_offset(pipeline)
+    results, _ = pipeline.ended()
+    assert {seen.body["id"] for seen in results} == {*published, after, last}
+    by_id = {seen.body["id"]: seen.body for seen in results}
+    assert (by_id[after]["version"], by_id[last]["version"]) == ("reviews@2", "reviews@1")
+    changes = [one for one, before in zip(served[1:], served, strict=False) if one != before]
+    assert (served[0], changes) == ("reviews@1", ["reviews@2", "reviews@1"])
+    assert len({body["output"]["score"] for body in by_id.values() if body["version"] == "reviews@2"}) > 0
+    assert len({(body["plan"], body["version"]) for body in by_id.values()}) == 2, "a plan has one version"
+    until("the end of the other version", lambda: loaded(pipeline, "expert") == ["reviews@1"])
+    assert registry.aliases("reviews") == {"prod": 1}
