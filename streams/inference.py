@@ -13,7 +13,7 @@ from headrace.core.errors import ModelOutputError, StepContractError
 from headrace.core.plan.stages import StagePlan
 from headrace.core.record import Batch, Record
 from headrace.core.routing.chain import handed_on
-from headrace.core.routing.slip import Slip, advance, next_part
+from headrace.core.routing.slip import Slip, advance, next_part, pass_over
 from headrace.core.wire.errors import ModelStoppedError, PlanChangedError
 from headrace.core.wire.json import encode
 from headrace.streams.bisect import Retries, as_failure
@@ -99,7 +99,7 @@ class ModelStage:
         due = [slot for slot in slots if slot.next_stage == name]
         if self.stage.model in self._stopped():
             for slot in due:
-                slot.fail(self._failure(_stopped_error(self.stage.model)))
+                self._pass_over(slot)
             return 0
         count = 0
         for version in dict.fromkeys(_version(slot) for slot in due):
@@ -112,6 +112,14 @@ class ModelStage:
                 fault = f"the record was routed to {version} of model {self.stage.model!r}, which is not loaded here"
                 slot.fail(self._failure(PlanChangedError(fault, mend="redrive it")))
         return count
+
+    def _pass_over(self, slot: Slot) -> None:
+        """Send the record on to the next model of its cascade; one that nobody else can answer fails."""
+        slip = pass_over(slot.record.slip) if slot.record is not None and slot.record.slip is not None else None
+        if slip is None or slot.record is None:
+            slot.fail(self._failure(_stopped_error(self.stage.model)))
+        else:
+            slot.record = slot.record.replace(slip=slip, tensors={})
 
     def _failure(self, error: Exception) -> Any:
         return as_failure(error, stage=self.stage.name, plugin=self._plugin)

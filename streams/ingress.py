@@ -120,6 +120,7 @@ class Address:
         self._live = live
         self._parts = {base: max(1, len(model.facts.shards)) for base, model in plan.model_plans()}
         self._known = plan.models
+        self._stages = {stage.name: stage for stage in plan.stages}
         self._changed: Mapping[Variant, VariantPlan] = {
             key: variant for key, variant in plan.variants.items() if variant.models
         }
@@ -152,14 +153,36 @@ class Address:
         state = self._live.state
         steps = [self._candidate(each, change, state.versions) for each in decision.steps]
         if decision.combine == "cascade" and state.stopped_models:  # the others of a cascade can answer in its place
-            steps = [each for each in steps if each.model not in state.stopped_models] or steps
+            left = [each for each in steps if each.model not in state.stopped_models]
+            if left and len(left) < len(steps) and self._is_way(left):
+                return _without(decision, steps, left)
         return msgspec.structs.replace(decision, steps=tuple(steps))
+
+    def _is_way(self, steps: Sequence[Candidate]) -> bool:
+        """Whether records can go from each to the next: links are only where the file's own orders need them."""
+        group = self._stages[STAGE].group
+        for each in steps:
+            first, last = (each.stage or each.model,) * 2
+            if each.parts > 1:
+                first, last = f"{first}.1", f"{last}.{each.parts}"
+            if self._stages[first].reads is None and self._stages[first].group != group:
+                return False
+            group = self._stages[last].group
+        return True
 
     def _candidate(self, candidate: Candidate, change: VariantPlan | None, versions: Mapping[str, str]) -> Candidate:
         model = candidate.model
         base = change.stage(model) if change is not None and model in change.models else model
         version = candidate.version or versions[base]
         return msgspec.structs.replace(candidate, stage=base, version=version, parts=self._parts[base])
+
+
+def _without(decision: Decision, steps: Sequence[Candidate], left: list[Candidate]) -> Decision:
+    """Return the cascade of what is left; whoever is the last one now answers whatever its score."""
+    left[-1] = msgspec.structs.replace(left[-1], accept_if=None)
+    stopped = [each.model for each in steps if each.model not in {one.model for one in left}]
+    reason = f"{' and '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped"
+    return msgspec.structs.replace(decision, steps=tuple(left), reason=reason)
 
 
 def _expired(record: Record, now_ms: float) -> Record:

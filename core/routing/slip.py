@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.core.routing.decision import Candidate, Decision
 
-__all__ = ["Accepts", "Slip", "advance", "next_part"]
+__all__ = ["Accepts", "Slip", "advance", "next_part", "pass_over"]
 
 Accepts = Callable[[str, Mapping[str, Any]], bool]
 """Evaluates a CEL `accept_if` over an output."""
@@ -68,6 +68,19 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
 def next_part(slip: Slip) -> Slip:
     """Return the slip after a part of a sharded model that is not the last one."""
     return msgspec.structs.replace(slip, part=slip.part + 1)
+
+
+def pass_over(slip: Slip) -> Slip | None:
+    """Return the slip without the answer of its next candidate, whose model is stopped.
+
+    A cascade goes on to the candidate after it, or ends with what the one before it said; None when nobody can answer.
+    """
+    at, steps = slip.at or 0, slip.decision.steps
+    is_last = at + 1 == len(steps)
+    if slip.decision.combine != "cascade" or (is_last and not slip.path):
+        return None
+    reason = slip.reason or f"{steps[at].model} is stopped"
+    return msgspec.structs.replace(slip, at=None if is_last else at + 1, reason=reason, part=0)
 
 
 def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:

@@ -113,6 +113,34 @@ def test_a_stopped_model_answers_no_record() -> None:
     assert quick.batches == []
 
 
+@pytest.mark.parametrize(
+    ("at", "path", "then", "reason"),
+    [
+        (0, (), "expert", "quick is stopped"),
+        (2, ("expert",), "egress", "expert was not sure"),
+        (2, (), None, ""),
+    ],
+    ids=["on to the next one", "the one before it serves", "nobody is left"],
+)
+def test_a_record_under_way_to_a_stopped_model_of_a_cascade_passes_it_over(
+    at: int, path: tuple[str, ...], then: str | None, reason: str
+) -> None:
+    models = stage(frozenset({"quick"}))
+    models.load("quick@1", Version("old"))
+    steps = tuple(Candidate(model=model, stage=model) for model in ("quick", "expert", "quick"))
+    decided = Decision(combine="cascade", steps=steps)
+    slip = Slip(policy="cascade", decision=decided, at=at, path=path, reason=reason if path else "")
+    one = Slot(None, record("t", slip=slip, output={"label": "e"} if path else None))
+    assert models.run([one]) == 0
+    assert one.next_stage == then
+    if then is None:
+        assert labels([one]) == ["HR522"]
+        return
+    assert one.record is not None
+    assert one.record.slip is not None
+    assert (one.record.slip.path, one.record.slip.reason) == (path, reason)
+
+
 def test_records_of_other_stages_are_left_alone() -> None:
     models = stage()
     models.load("quick@1", Version("old"))

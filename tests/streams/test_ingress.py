@@ -11,7 +11,7 @@ from headrace.core.experiments.experiment import Assigned
 from headrace.core.plan.plan import Plan
 from headrace.core.record import Record
 from headrace.core.routing.decision import Candidate, Decision
-from headrace.core.routing.slip import Slip
+from headrace.core.routing.slip import Slip, advance
 from headrace.streams.ingress import Address
 from headrace.streams.live import Live
 from headrace.streams.slot import Slot
@@ -93,6 +93,25 @@ def test_a_stopped_model_of_a_cascade_is_left_out(tmp_path: Path) -> None:
     plan = compiled(tmp_path)
     slots = [routed(decision("quick", "expert")), routed(decision("quick", "expert", combine="chain"))]
     assert addressed(plan, *slots, stopped_models=frozenset({"expert"})) == [[QUICK], [QUICK, EXPERT]], "not of a chain"
+
+
+def test_the_last_one_left_answers_whatever_its_score_and_says_why(tmp_path: Path) -> None:
+    steps = (Candidate(model="quick", accept_if=0.9), Candidate(model="expert"))
+    slot = routed(Decision(combine="cascade", steps=steps, reason="the first output that is accepted"))
+    addressed(compiled(tmp_path), slot, stopped_models=frozenset({"expert"}))
+    assert slot.record is not None
+    assert slot.record.slip is not None
+    slip = advance(slot.record.slip, {"score": 0.4}, lambda rule, output: False)
+    assert (slip.next, slip.served_model, slip.reason) == (None, "quick", "expert is stopped")
+
+
+def test_a_stopped_model_is_visited_when_no_link_leads_past_it(tmp_path: Path) -> None:
+    plan = compiled(tmp_path, groups={"heavy": {"models": ["quick", "expert"]}})
+    assert plan.stage("expert.1").reads is None  # type: ignore[union-attr]
+    slot = routed(decision("quick", "expert"))
+    assert addressed(plan, slot, stopped_models=frozenset({"quick"})) == [[QUICK, EXPERT]]
+    slot = routed(decision("quick", "expert"))
+    assert addressed(plan, slot, stopped_models=frozenset({"expert"})) == [[QUICK]]
 
 
 def test_when_all_are_stopped_the_record_still_goes_somewhere(tmp_path: Path) -> None:

@@ -223,6 +223,22 @@ def test_whatever_the_grouping_each_record_ends_the_same(processes: Any, groups:
     assert split.results.keys() | split.dead.keys() == set(range(len(TEXTS)))
 
 
+@pytest.mark.parametrize("stopped", ["quick", "expert"])
+@pytest.mark.parametrize(
+    "groups", [{}, {"heavy": {"models": ["expert"]}}, {"a": {"models": ["quick", "expert"]}}], ids=str
+)
+def test_whatever_the_grouping_the_others_of_a_cascade_answer_for_a_stopped_model(
+    processes: Any, groups: Any, stopped: str
+) -> None:
+    made = processes(groups=groups)
+    made.live.change(stopped_models=frozenset({stopped}))
+    through(made, ["0.95 a", "0.4 b"])
+    other = "expert" if stopped == "quick" else "quick"
+    assert not made.dead
+    assert [body["model"] for body in made.results.values()] == [other, other]
+    assert made.results[1]["route"]["reason"] == f"{stopped} is stopped"
+
+
 def test_a_record_s_times_are_summed_up_over_all_processes(processes: Any) -> None:
     made = through(processes(groups={"heavy": {"models": ["expert"]}}), ["0.4 well"])
     timings = made.results[0]["timings"]
