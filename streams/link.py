@@ -16,7 +16,7 @@ from headrace.streams.slot import Slot
 __all__ = ["Outbound", "Shipment"]
 
 Choose = Callable[[str, int], int]
-"""Returns the partition of a topic for a record that came from this partition of the input."""
+"""Returns the partition of a topic for a batch's records that came from this partition of the input."""
 
 
 class Shipment(NamedTuple):
@@ -47,15 +47,18 @@ class Outbound:
     def pack(self, slots: Sequence[Slot]) -> list[Shipment]:
         """Return the frames for every slot that still has somewhere to go, in order of each partition."""
         ways: dict[tuple[str, int], list[tuple[Slot, bytes]]] = defaultdict(list)
+        chosen: dict[tuple[str, int], int] = {}  # once a batch, or it would fall apart into as many frames as records
         for slot in slots:
             stage = slot.next_stage
             if stage is None or slot.record is None:
                 continue
             with Trap() as trap:
                 topic = self._topic(stage)
-                ways[topic, self._choose(topic, slot.source.partition)].append(
-                    (slot, encode_record(slot.record, self._link.tensors))
-                )
+                packed = encode_record(slot.record, self._link.tensors)
+                way = topic, slot.source.partition
+                if way not in chosen:
+                    chosen[way] = self._choose(*way)
+                ways[topic, chosen[way]].append((slot, packed))
             if trap.error is not None:
                 slot.fail(as_failure(trap.error, stage=self._stage, plugin="link"))
         return [shipment for way, packed in ways.items() for shipment in self._frames(way, packed)]

@@ -82,9 +82,9 @@ def test_another_partition_may_be_chosen(plan: Plan) -> None:
         asked.append((topic, partition))
         return 7
 
-    (shipment,) = Outbound(plan, "ingress", choose).pack([slot(0), slot(1, partition=3)])
+    (shipment,) = Outbound(plan, "ingress", choose).pack([slot(0), slot(1, partition=3), slot(2)])
     assert shipment.message.partition == 7
-    assert asked == [("reviews.link.expert", 0), ("reviews.link.expert", 3)]
+    assert asked == [("reviews.link.expert", 0), ("reviews.link.expert", 3)], "once for a batch, not for each record"
 
 
 def test_a_record_that_is_done_or_failed_goes_nowhere(plan: Plan) -> None:
