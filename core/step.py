@@ -163,19 +163,18 @@ class Splitter(Protocol):
 
 
 class Router(Protocol):
-    """Chooses models."""
+    """Chooses models.
+
+    It may also have `orders(context) -> Sequence[Sequence[str]]`: each order in which it asks models, such as
+    `[("quick", "expert")]`. It tells between which processes records travel; a router that does not say may ask any
+    model after any other.
+    """
 
     def route(self, batch: Batch) -> Sequence[Decision]:
         """Return one decision a record, in order."""
 
     def models(self, context: StepContext) -> Sequence[str]:
         """Return every model this router may choose; `check` refuses names that the file does not have."""
-
-    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
-        """Return each order in which it may ask models, such as `[("quick", "expert")]`.
-
-        It tells between which processes records travel; a router without this method may ask any after any other.
-        """
 
 
 class Result(NamedTuple):
