@@ -41,7 +41,7 @@ class LoopSettings:
     Attributes:
         max_wait_ms: how long a batch waits to fill.
         stage: whose loop it is, for health and figures.
-        weigh: how many records a message holds: 1, or those of a frame.
+        weigh: how many records a message holds, where it is a frame; None where each message is one.
         paused: why nothing is to be read; None when nothing speaks against it.
         first_backoff_s: how long it pauses after an error.
         last_backoff_s: the longest such pause.
@@ -49,7 +49,7 @@ class LoopSettings:
 
     max_wait_ms: float
     stage: str = "ingress"
-    weigh: Callable[[Message], int] = lambda message: 1
+    weigh: Callable[[Message], int] | None = None
     paused: Callable[[], str | None] = lambda: None
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
@@ -96,7 +96,6 @@ class RecordLoop:
         self._backoff_s = settings.first_backoff_s
         self._surprises = 0
         self._failed_at: float | None = None
-        self._weight = 1.0
 
     async def run(self) -> None:
         """Loop until `stop`. Kafka's errors are waited out; ours end the loop.
@@ -176,21 +175,34 @@ class RecordLoop:
         messages: list[Message] = []
         offsets: dict[Any, int] = {}
         give_up = 0.0
-        most = max(1, int(self._limit.records / self._weight))
-        while len(messages) < most and not self._stopping:
+        while (room := self._room(messages)) and not self._stopping:
             timeout_ms = IDLE_POLL_MS if not messages else max(0.0, (give_up - time.monotonic()) * 1000)
-            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=most - len(messages))
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room)
             if self._stale or (not fetched and (not messages or time.monotonic() >= give_up)):
                 break
-            if not messages:
+            is_first = not messages
+            if is_first:
                 give_up = time.monotonic() + self._settings.max_wait_ms / 1000
             _take(fetched, messages, offsets)
-            if messages and time.monotonic() >= give_up:
+            is_frame = self._settings.weigh is not None  # then the first is alone so far, and more may be there at once
+            if time.monotonic() >= give_up and not (is_first and is_frame):
                 break
-        if messages and not self._stale:
-            held = sum(self._settings.weigh(message) for message in messages)
-            self._weight += (held / len(messages) - self._weight) / 4
         return ([], {}) if self._stale else (messages, offsets)
+
+    def _room(self, messages: Sequence[Message]) -> int:
+        """Return how many messages more a batch may have, taking the next ones to be as heavy as the heaviest of it.
+
+        Of frames the first comes alone: 64 of them hold one record each while little is to do, and 64 each after a
+        stop, so what was seen before does not tell.
+        """
+        limit, weigh = self._limit.records, self._settings.weigh
+        if weigh is None:
+            return max(0, limit - len(messages))  # it may have shrunk meanwhile
+        if not messages:
+            return 1
+        weights = [weigh(message) for message in messages]
+        held = sum(weights)
+        return max(1, (limit - held) // max(weights)) if held < limit else 0
 
     async def _launch(self, flight: Flight) -> None:
         while len(self._flights) >= IN_FLIGHT:
@@ -223,7 +235,7 @@ class RecordLoop:
         self._note_flights()
 
     def _note_flights(self) -> None:
-        weigh = self._settings.weigh
+        weigh = self._settings.weigh or (lambda message: 1)
         self._meter.in_flight(
             self._settings.stage, sum(weigh(message) for flight in self._flights for message in flight.messages)
         )

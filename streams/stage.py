@@ -197,7 +197,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             settings=LoopSettings(
                 max_wait_ms=plan.batch.max_wait,
                 stage=stage.name,
-                weigh=(lambda message: records_in(message.value)) if is_link else (lambda message: 1),
+                weigh=(lambda message: records_in(message.value)) if is_link else None,
                 paused=lambda: parts.live.state.paused.get(stage.name),
             ),
         )
