@@ -195,7 +195,10 @@ def _carried(record: Record, tensors: Tensors) -> _Carried:
 
 def _tensor(name: str, array: np.ndarray[Any, Any], tensors: Tensors) -> _Tensor:
     if tensors == "float16" and array.dtype == "float32":
-        array = array.astype("float16")
+        import numpy as np
+
+        with np.errstate(over="ignore"):  # what float16 cannot hold is infinite; the next part says what becomes of it
+            array = array.astype("float16")
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return _Tensor(name, little.dtype.str, little.shape, little.tobytes())
 
