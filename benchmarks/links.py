@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from statistics import median, quantiles
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -118,7 +119,7 @@ def _flow(bootstrap: str, name: str, texts: list[str], seconds: float) -> list[f
     return [took[b"%d" % at] for at in range(int(WARM_S * RATE), len(sent) - 1)]
 
 
-def _await(is_done: object, watch: object) -> None:
+def _await(is_done: Callable[[], bool], watch: Callable[[float], None]) -> None:
     give_up = time.perf_counter() + PATIENCE_S
     while not is_done():
         if time.perf_counter() > give_up:
