@@ -8,12 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import minilm, model_free, split, startup
+from benchmarks import links, minilm, model_free, shard_outputs, shards, split, startup
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Table, machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-NAMES = ("minilm", "plain", "startup", "split")
+NAMES = ("minilm", "plain", "startup", "links", "shards", "split")
 
 
 def main() -> int:
@@ -58,6 +58,11 @@ def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
             tables.append(model_free.measure(bench, texts, asked.runs, asked.seconds / 2))
         if "startup" in asked.names:
             tables.append(startup.measure(bench, asked.runs))
+        if "links" in asked.names:
+            tables.append(links.measure(bench, texts, asked.runs, asked.seconds / 2))
+        if "shards" in asked.names:
+            tables += shards.measure(bench, texts, asked.runs, asked.seconds)
+            tables.append(shard_outputs.measure(bench, texts))
     return tables
 
 

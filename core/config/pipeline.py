@@ -96,7 +96,7 @@ class BatchLimits(Section):
     """How many records go through the steps together."""
 
     max_records: int = Field(default=64, ge=1, le=10_000, description="most records in a batch")
-    max_wait: Milliseconds = Field(default=5, le=10_000, description="longest wait for a batch to fill")
+    max_wait: Milliseconds = Field(default=5, le=10_000, description="longest wait for a batch of the input to fill")
     max_tokens: int = Field(default=8192, ge=1, description="most tokens in one run of a model, padding included")
 
 
