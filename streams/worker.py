@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import MAIN, GroupPlan, StagePlan, link_topic
 from headrace.streams.bisect import Retries
@@ -63,7 +65,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
     health, meter, running, ending = Health(), Meter(plan.pipeline), Live(plan), Ending()
     async with (
         serve(settings.web_port, health, meter) as port,
-        ControlReader(settings.bootstrap, plan.pipeline) as control,
+        _controlled(ControlReader(settings.bootstrap, plan.pipeline)) as control,
     ):
         if port is not None:
             log.info("health and metrics at http://127.0.0.1:%d/readyz", port)
@@ -101,6 +103,26 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
             pipe.close()
             raise
         pipe.close()
+
+
+@asynccontextmanager
+async def _controlled(control: ControlReader) -> AsyncIterator[ControlReader]:
+    """Close the reader at the end, and give up a broker that is away.
+
+    Raises:
+        StuckError: it does not close; the process must not wait for it.
+    """
+    try:
+        yield control
+    except HeadraceError as error:
+        if not await control.close():
+            raise StuckError(error) from None
+        raise
+    except BaseException:
+        await control.close()
+        raise
+    if not await control.close():
+        raise StuckError
 
 
 async def _live(parts: WorkerParts, entries: tuple[StagePlan, ...], changes: Changes, ending: Ending) -> None:

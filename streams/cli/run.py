@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,11 +70,24 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
 
     facts = {"stage": "main"} if is_single(plan) else {"group": chosen}
     set_up_logs("json" if form == "json" else "text", log_level, pipeline=plan.pipeline, **facts)
-    aliases = moved_aliases(address, plan.pipeline)
+    with told(in_json=form == "json"):
+        aliases = moved_aliases(address, plan.pipeline)
     if aliases:
         plan = compile_file(file, registry=default_location(), aliases=aliases)
     settings = WorkerSettings(bootstrap=address, group=chosen, name=worker, web_port=web_port)
     _work(plan, settings, in_json=form == "json")
+
+
+@contextmanager
+def told(*, in_json: bool) -> Iterator[None]:
+    """End with an error as the last line of the log, in the form of the others."""
+    try:
+        yield
+    except HeadraceError as error:
+        if not in_json:
+            raise
+        _tell(error, in_json=True)
+        sys.exit(1)
 
 
 def is_single(plan: Plan) -> bool:
@@ -88,16 +103,12 @@ def _work(plan: Plan, settings: WorkerSettings, *, in_json: bool) -> None:
 
     runner = asyncio.Runner()
     try:
-        runner.run(run_worker(plan, settings))
+        with told(in_json=in_json):
+            runner.run(run_worker(plan, settings))
     except StuckError as stuck:
         for error in stuck.errors:
             _tell(error, in_json=in_json)
         os._exit(1 if stuck.errors else 0)  # a polite exit would wait for what does not end
-    except HeadraceError as error:
-        if not in_json:
-            raise
-        _tell(error, in_json=True)
-        sys.exit(1)
     finally:
         runner.close()
 

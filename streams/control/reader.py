@@ -89,14 +89,15 @@ class ControlReader:
             if changed:
                 on_change(self.settings, changed)
 
-    async def close(self) -> None:
-        """Let go of the broker; a broker that is away is not waited for."""
-        if self._consumer is not None:
-            consumer, self._consumer = self._consumer, None
-            try:
-                await asyncio.wait_for(consumer.stop(), CLOSE_S)
-            except TimeoutError:
-                log.debug("the consumer of %s did not stop in time", self.topic)
+    async def close(self) -> bool:
+        """Let go of the broker; a broker that is away is not waited for. Returns whether nothing is left running."""
+        if self._consumer is None:
+            return True
+        consumer, self._consumer = self._consumer, None
+        # Not wait_for: aiokafka's stop() may swallow the cancellation that it would then wait for.
+        stopping = asyncio.ensure_future(consumer.stop())
+        done, _ = await asyncio.wait({stopping}, timeout=CLOSE_S)
+        return bool(done)
 
     async def _start(self) -> None:
         from aiokafka import AIOKafkaConsumer, TopicPartition

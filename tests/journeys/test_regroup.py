@@ -41,7 +41,7 @@ def test_fused_then_split_then_fused_again_delivers_each_record_once(pipeline: P
     front = pipeline.run("--group", "front", "--worker", "w1")
     ids += pipeline.publish(*(f"1.0 second{at}" for at in range(300)))
     until("frames on the link", lambda: pipeline.client.lag(*link(pipeline, "echo")) > 0)
-    pipeline.settled()
+    until("an end of the input", lambda: pipeline.client.lag(pipeline.group, pipeline.input) == 0)
     assert front.terminate() == 0
     waiting = pipeline.client.lag(*link(pipeline, "echo"))
     assert waiting > 0, "nobody read the link"
@@ -58,7 +58,7 @@ def test_a_link_keeps_everything_while_its_stage_is_down_and_is_purged_once_read
     pipeline.run("--group", "front")
     pipeline.run("--group", "main")
     ids = pipeline.publish(*(f"1.0 text{at}" for at in range(200)))
-    pipeline.settled()
+    until("an end of the input", lambda: pipeline.client.lag(pipeline.group, pipeline.input) == 0)
     assert pipeline.client.config(f"{pipeline.name}.link.echo")["retention.ms"] == "-1"
     first, end = pipeline.client.ends(f"{pipeline.name}.link.echo")[0]
     assert first == 0
@@ -93,7 +93,7 @@ def test_what_is_between_processes_when_the_file_changes_runs_under_the_new_one(
     pipeline.write(groups=SPLIT)
     front = pipeline.run("--group", "front", "--worker", "w1")
     ids = pipeline.publish(*(f"0.4 text{at}" for at in range(50)))
-    pipeline.settled()
+    until("an end of the input", lambda: pipeline.client.lag(pipeline.group, pipeline.input) == 0)
     assert pipeline.client.lag(*link(pipeline, "echo")) > 0
     front.terminate()
 
