@@ -51,7 +51,7 @@ def test_a_pipeline_is_told_with_its_models_and_topics(
     found = findings(outcome.out)
     assert (found["kafka"], found["file"], found["model"]) == (["ok"], ["ok"], ["ok", "ok"]), outcome.out
     assert outcome.code == 0, outcome.out
-    assert found["topic"] == ["ok"] * 5
+    assert found["topic"] == ["ok"] * 7
 
 
 def test_what_stops_a_pipeline_is_exit_1_with_a_mend(
