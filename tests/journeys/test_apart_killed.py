@@ -18,7 +18,7 @@ from tests.support.client import until
 from tests.support.pipeline import Pipeline
 from tests.support.worker import Worker
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 KILLS = 10
 RECORDS = 5_000

@@ -12,7 +12,7 @@ from tests.journeys.conftest import MakePipeline, ending
 from tests.support.client import until
 from tests.support.pipeline import Pipeline
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 APART = {"front": {"stages": ["ingress"]}, "expert": {"models": ["expert"]}}
 GROUPS = ("front", "expert", "main")

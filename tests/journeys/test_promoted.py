@@ -20,7 +20,7 @@ from tests.support.client import until
 from tests.support.pipeline import Pipeline
 from tests.tiny_model import write_model
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 APART = {"front": {"stages": ["ingress"]}, "expert": {"models": ["expert"]}}
 GROUPS = ("front", "expert", "main")

@@ -10,7 +10,7 @@ import pytest
 from tests.support.client import until
 from tests.support.pipeline import Pipeline
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 SPLIT = {"front": {"stages": ["ingress"]}, "echo": {"models": ["echo"]}}
 STEPS = [{"slow": {"ms": 1}}]

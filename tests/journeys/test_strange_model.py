@@ -11,7 +11,7 @@ from headrace.core.registry.store import Registry
 from tests.support.pipeline import Pipeline
 from tests.tiny_model import write_model
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 APART = {"models": {"expert": {"onnx": {"model": "tiny@prod"}}}, "groups": {"expert": {"models": ["expert"]}}}
 
