@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from hashlib import sha256
 
+from aiokafka.errors import KafkaError
+
 from headrace.core.control import Settings
 from headrace.core.errors import HeadraceError
 from headrace.core.experiments.experiment import HOLDOUT, Experiment
@@ -139,7 +141,7 @@ class Changes:
                 await set_settings(
                     self._bootstrap, self._plan.pipeline, due, who=self._instance, why="a model's version changed"
                 )
-        except (HeadraceError, OSError, TimeoutError) as error:
+        except (HeadraceError, KafkaError, OSError, TimeoutError) as error:
             log.warning("a change has to wait: %s", error)
 
     def _apply(self, settings: Settings) -> None:

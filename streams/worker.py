@@ -18,7 +18,7 @@ from headrace.streams.bisect import Retries
 from headrace.streams.changes import Changes
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.drain import Ending, StuckError, live
-from headrace.streams.errors import StrandedError
+from headrace.streams.errors import StrandedError, UnexpectedError
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
 from headrace.streams.lags import link_lags
@@ -132,6 +132,7 @@ async def _live(parts: WorkerParts, entries: tuple[StagePlan, ...], changes: Cha
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, ending.signal)
     following = asyncio.create_task(changes.follow())
+    following.add_done_callback(lambda task: _refuse_deaf(task, ending))
     telling = asyncio.create_task(_tell_ready(parts.health))
     try:
         await live(make_app(parts, entries), ending, parts.health)
@@ -140,6 +141,13 @@ async def _live(parts: WorkerParts, entries: tuple[StagePlan, ...], changes: Cha
             task.cancel()
         await asyncio.gather(following, telling, return_exceptions=True)
     parts.executor.shutdown()
+
+
+def _refuse_deaf(following: asyncio.Task[None], ending: Ending) -> None:
+    """A worker that no longer hears what is changed must not run on: it would not pause, skip or switch."""
+    if not following.cancelled() and (error := following.exception()) is not None:
+        fault = f"the control topic is no longer followed: {type(error).__name__}: {error}"
+        ending.fail(UnexpectedError(fault, mend="report it with the log"))
 
 
 async def _tell_ready(health: Health) -> None:
