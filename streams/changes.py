@@ -22,6 +22,7 @@ from headrace.streams.control.writer import now, set_settings
 from headrace.streams.errors import OtherVersionError
 from headrace.streams.live import Live
 from headrace.streams.members import live_instances
+from headrace.streams.observer import Observer
 from headrace.streams.pipe import Pipe
 from headrace.streams.plan_note import other_version, plan_note, refuse_other_models
 from headrace.streams.versions import Versions
@@ -100,13 +101,14 @@ class Changes:
         mine = [stage.base for stage in self._group.stages if stage.kind == "model"]
         strange = [fault for base in mine if (fault := other_version(base, self._plan, newest))]
         give_up = time.monotonic() + AGREE_S
-        while strange and await live_instances(self._bootstrap, self._plan.groups[ingress].app_id):
-            if time.monotonic() > give_up:
-                raise OtherVersionError(
-                    "; ".join(strange),
-                    mend="start ingress with this file first, or move it with `headrace model promote`",
-                )
-            await asyncio.sleep(LOOK_EVERY_S)
+        async with Observer(self._bootstrap, "start") as observer:
+            while strange and await live_instances(observer, self._plan.groups[ingress].app_id):
+                if time.monotonic() > give_up:
+                    raise OtherVersionError(
+                        "; ".join(strange),
+                        mend="start ingress with this file first, or move it with `headrace model promote`",
+                    )
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def follow(self) -> None:
         """Keep on until cancelled."""
@@ -122,6 +124,7 @@ class Changes:
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+            await self._versions.close()
 
     def _on_change(self, settings: Settings, keys: frozenset[str]) -> None:
         for key in sorted(keys):
@@ -143,6 +146,7 @@ class Changes:
                 )
         except (HeadraceError, KafkaError, OSError, TimeoutError) as error:
             log.warning("a change has to wait: %s", error)
+            await self._versions.close()
 
     def _apply(self, settings: Settings) -> None:
         self._live.change(

@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
-from headrace.streams.lags import link_lags
+from headrace.streams.observer import Observer
+from headrace.streams.offsets import link_lags
 from headrace.streams.topics import admin, widen
 
 __all__ = ["DRAIN_S", "Gate"]
@@ -41,15 +43,29 @@ class Gate:
         if not self._is_changed:
             return
         give_up, told = time.monotonic() + DRAIN_S, -1
-        while time.monotonic() < give_up:
-            lag = sum((await link_lags(self._bootstrap, self._plan.pipeline)).values())
-            if not lag:
-                return
-            if lag != told:
-                log.info("the plan has changed: %d frames of the one before are still on links; waiting for them", lag)
-                told = lag
-            await asyncio.sleep(LOOK_EVERY_S)
+        async with Observer(self._bootstrap, "gate") as observer:
+            while time.monotonic() < give_up:
+                lag = await self._lag(observer)
+                if lag == 0:
+                    return
+                if lag is not None and lag != told:
+                    log.info(
+                        "the plan has changed: %d frames of the one before are still on links; waiting for them", lag
+                    )
+                    told = lag
+                await asyncio.sleep(LOOK_EVERY_S)
         log.warning("the links did not drain within %g s; what is left runs as far as it fits this plan", DRAIN_S)
+
+    async def _lag(self, observer: Observer) -> int | None:
+        """Return how many frames lie on links; None while the broker does not tell."""
+        from aiokafka.errors import KafkaError
+
+        try:
+            return sum((await link_lags(observer, self._plan.pipeline)).values())
+        except (KafkaError, HeadraceError, OSError, TimeoutError) as error:
+            log.warning("what lies on the links is not known for now: %s: %s", type(error).__name__, error)
+            await observer.close()
+            return None
 
     async def grown(self, tps: Iterable[Any]) -> None:
         """Let the links have as many partitions as the input before a record of a new one is sent."""

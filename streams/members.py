@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from headrace.streams.observer import Observer
 from headrace.streams.status.workers import memberships
-from headrace.streams.topics import admin
 
 __all__ = ["instance_in", "live_instances"]
 
 _PREFIX, _SUFFIX = "headrace-", "-faust"
 
 
-async def live_instances(bootstrap: str, app_id: str) -> frozenset[str]:
+async def live_instances(observer: Observer, app_id: str) -> frozenset[str]:
     """Return the instances of a group, by the client id of each worker's member in the group of its Faust app.
 
     Raises:
         BrokerUnreachableError: HR201.
     """
     pipeline = app_id.split(".", 1)[0]
-    async with admin(bootstrap) as client:
-        membership = (await memberships(client, (app_id,))).get(app_id)
+    membership = (await memberships(await observer.client(), (app_id,))).get(app_id)
     members = membership.members if membership is not None else ()
     return frozenset(one for member in members if (one := instance_in(member.client_id, pipeline)) is not None)
 

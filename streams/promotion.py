@@ -13,9 +13,11 @@ from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import StagePlan
 from headrace.core.wire.control import AliasMove, ModelReady, ModelSwitch, Setting, setting_key
 from headrace.streams.control.errors import NeverRunError, UnknownTargetError
+from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import read_settings, set_settings
 from headrace.streams.errors import NotPromotedError
 from headrace.streams.members import live_instances
+from headrace.streams.observer import Observer
 
 __all__ = ["Move", "move_alias", "refuse_unused"]
 
@@ -72,32 +74,16 @@ async def move_alias(
     stale = [] if old == str(move.version) else list(_answers(before, move))
     changes: dict[str, Setting | None] = {**dict.fromkeys(stale), move.key: AliasMove(version=str(move.version))}
     await set_settings(bootstrap, plan.pipeline, changes, who=who, why=why)
-    if not await _is_running(bootstrap, plan):
-        return False
     try:
-        await _followed(bootstrap, plan, move, timeout_s, tell)
+        async with ControlReader(bootstrap, plan.pipeline) as control, Observer(bootstrap, "promote") as observer:
+            if not await _is_running(observer, plan):
+                return False
+            await _Waiting(plan, move, control, observer).followed(timeout_s, tell)
     except BaseException as error:
         reason = f"taken back: {error}" if isinstance(error, NotPromotedError) else "taken back"
         await set_settings(bootstrap, plan.pipeline, {move.key: AliasMove(version=old)}, who=who, why=reason)
         raise
     return True
-
-
-async def _followed(bootstrap: str, plan: Plan, move: Move, timeout_s: float, tell: Callable[[str], object]) -> None:
-    """Wait until every live worker has followed.
-
-    Raises:
-        NotPromotedError: HR231, one cannot, or not in time.
-    """
-    give_up, told = time.monotonic() + timeout_s, ""
-    while (waiting := await _waiting(bootstrap, plan, move)) is not None:
-        if waiting != told:
-            tell(waiting)
-            told = waiting
-        if time.monotonic() > give_up:
-            fault = f"not within {timeout_s:g} s: {waiting}"
-            raise NotPromotedError(fault, mend="look at the log of that worker, or wait longer")
-        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _answers(settings: Settings, move: Move) -> Iterator[str]:
@@ -108,40 +94,63 @@ def _answers(settings: Settings, move: Move) -> Iterator[str]:
         yield setting_key(ModelSwitch, model=move.model, version=version, instance=instance)
 
 
-async def _is_running(bootstrap: str, plan: Plan) -> bool:
+async def _is_running(observer: Observer, plan: Plan) -> bool:
     for group in plan.groups.values():
-        if await live_instances(bootstrap, group.app_id):
+        if await live_instances(observer, group.app_id):
             return True
     return False
 
 
-async def _waiting(bootstrap: str, plan: Plan, move: Move) -> str | None:
-    """Return what is awaited still; None when every live worker has followed.
+class _Waiting:
+    """Waits until every live worker has followed; its connections are kept meanwhile."""
 
-    Raises:
-        NotPromotedError: HR231, a worker cannot.
-    """
-    settings = await read_settings(bootstrap, plan.pipeline)
-    ready = settings.ready(move.model, str(move.version))
-    for (name, instance), said in ready.items():
-        if not said.ok:
-            raise NotPromotedError(
-                f"{instance} cannot run {name} with {move.model}@{move.version}: {said.why}",
-                mend="mend that and promote again; the version before it goes on",
-            )
-    for stage in _stages(plan, move):
-        alive = await live_instances(bootstrap, plan.groups[stage.group].app_id)
-        if not alive:
-            return f"no worker of {stage.name} runs"
-        late = sorted(one for one in alive if (stage.name, one) not in ready)
-        if late:
-            return f"{', '.join(late)} loads {move.model}@{move.version} for {stage.name}"
-    ingress = next(stage for stage in plan.stages if stage.kind == "ingress")
-    alive = await live_instances(bootstrap, plan.groups[ingress.group].app_id)
-    late = sorted(alive - settings.switched(move.model, str(move.version)).keys())
-    if late or not alive:
-        return f"{', '.join(late) or 'ingress'} has to route new records to it"
-    return None
+    def __init__(self, plan: Plan, move: Move, control: ControlReader, observer: Observer) -> None:
+        self._plan, self._move, self._control, self._observer = plan, move, control, observer
+
+    async def followed(self, timeout_s: float, tell: Callable[[str], object]) -> None:
+        """Wait, and tell whenever something else is awaited.
+
+        Raises:
+            NotPromotedError: HR231, a worker cannot, or not in time.
+        """
+        give_up, told = time.monotonic() + timeout_s, ""
+        while (waiting := await self._awaited()) is not None:
+            if waiting != told:
+                tell(waiting)
+                told = waiting
+            if time.monotonic() > give_up:
+                fault = f"not within {timeout_s:g} s: {waiting}"
+                raise NotPromotedError(fault, mend="look at the log of that worker, or wait longer")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _awaited(self) -> str | None:
+        """Return what is awaited still; None when every live worker has followed.
+
+        Raises:
+            NotPromotedError: HR231, a worker cannot.
+        """
+        plan, move = self._plan, self._move
+        settings = await self._control.read_whole()
+        ready = settings.ready(move.model, str(move.version))
+        for (name, instance), said in ready.items():
+            if not said.ok:
+                raise NotPromotedError(
+                    f"{instance} cannot run {name} with {move.model}@{move.version}: {said.why}",
+                    mend="mend that and promote again; the version before it goes on",
+                )
+        for stage in _stages(plan, move):
+            alive = await live_instances(self._observer, plan.groups[stage.group].app_id)
+            if not alive:
+                return f"no worker of {stage.name} runs"
+            late = sorted(one for one in alive if (stage.name, one) not in ready)
+            if late:
+                return f"{', '.join(late)} loads {move.model}@{move.version} for {stage.name}"
+        ingress = next(stage for stage in plan.stages if stage.kind == "ingress")
+        alive = await live_instances(self._observer, plan.groups[ingress.group].app_id)
+        late = sorted(alive - settings.switched(move.model, str(move.version)).keys())
+        if late or not alive:
+            return f"{', '.join(late) or 'ingress'} has to route new records to it"
+        return None
 
 
 def _stages(plan: Plan, move: Move) -> list[StagePlan]:

@@ -26,6 +26,7 @@ from headrace.streams.control.writer import now, set_settings
 from headrace.streams.live import Live
 from headrace.streams.machine import free_memory_bytes, usable_cores
 from headrace.streams.members import live_instances
+from headrace.streams.observer import Observer
 from headrace.streams.offsets import committed_offsets, end_offsets
 from headrace.streams.opening import opened
 from headrace.streams.pipe import Pipe
@@ -68,6 +69,7 @@ class Versions:
         self._live, self._pipe, self._instance = live, pipe, instance
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
         self._told: dict[str, str] = {}
+        self._observer = Observer(bootstrap, "versions")
         self.phases: Callable[[Mapping[str, str]], Mapping[str, int]] = lambda versions: {}
         """Returns the phases that go with these versions: they change in the same moment."""
         self._facts: dict[tuple[str, str], ModelFacts | None] = {}
@@ -85,6 +87,10 @@ class Versions:
                 is_switched |= await self._switch(wanted, settings, aliases)
             await self._let_go(wanted, settings)
         return is_switched
+
+    async def close(self) -> None:
+        """Let go of the broker; the next look connects anew."""
+        await self._observer.close()
 
     def _wanted(self, base: str, model: ModelPlan, aliases: dict[str, int]) -> _Wanted | None:
         """Return what the model's alias stands for; None when it has none that was moved, or one that is not there."""
@@ -152,7 +158,7 @@ class Versions:
         ready = settings.ready(wanted.model, wanted.number)
         stages = [stage for stage in self._plan.stages if stage.base == wanted.base and stage.kind == "model"]
         for stage in stages:
-            alive = await live_instances(self._bootstrap, self._plan.groups[stage.group].app_id)
+            alive = await live_instances(self._observer, self._plan.groups[stage.group].app_id)
             if not alive or not all((found := ready.get((stage.name, one))) and found.ok for one in alive):
                 return False
         is_new = self._live.state.versions[wanted.base] != wanted.facts.version
@@ -164,7 +170,7 @@ class Versions:
         )
         # Batches that were routed before are sent before the ends are asked for: the executor takes one at a time.
         await self._pipe.settle()
-        ends = {stage.name: await end_offsets(self._bootstrap, stage.reads) for stage in stages if stage.reads}
+        ends = {stage.name: await end_offsets(self._observer, stage.reads) for stage in stages if stage.reads}
         key = setting_key(ModelSwitch, model=wanted.model, version=wanted.number, instance=self._instance)
         await self._write(key, ModelSwitch(ends=ends, time=now()))
         if is_new:
@@ -182,12 +188,12 @@ class Versions:
             return
         switched = settings.switched(wanted.model, wanted.number)
         ingress = next(stage for stage in self._plan.stages if stage.kind == "ingress")
-        alive = await live_instances(self._bootstrap, self._plan.groups[ingress.group].app_id)
+        alive = await live_instances(self._observer, self._plan.groups[ingress.group].app_id)
         if not alive or not set(alive) <= set(switched):
             return
         for stage in mine:
             if stage.reads is not None:
-                done = await committed_offsets(self._bootstrap, stage.consumer_group, stage.reads)
+                done = await committed_offsets(self._observer, stage.consumer_group, stage.reads)
                 ends = [switch.ends.get(stage.name, {}) for switch in switched.values()]
                 if any(done.get(partition, 0) < end for each in ends for partition, end in each.items()):
                     continue

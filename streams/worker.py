@@ -21,10 +21,11 @@ from headrace.streams.drain import Ending, StuckError, live
 from headrace.streams.errors import StrandedError, UnexpectedError
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
-from headrace.streams.lags import link_lags
 from headrace.streams.live import Live
 from headrace.streams.machine import usable_cores
 from headrace.streams.meter import Meter
+from headrace.streams.observer import Observer
+from headrace.streams.offsets import link_lags
 from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
@@ -162,7 +163,8 @@ async def _entries(plan: Plan, group: GroupPlan, bootstrap: str) -> tuple[StageP
     Raises:
         StrandedError: HR230, a link has records that no stage of this plan reads.
     """
-    lags = {stage: lag for stage, lag in (await link_lags(bootstrap, plan.pipeline)).items() if lag}
+    async with Observer(bootstrap, "links") as observer:
+        lags = {stage: lag for stage, lag in (await link_lags(observer, plan.pipeline)).items() if lag}
     for name, lag in lags.items():
         if plan.stage(name) is None:
             raise StrandedError(

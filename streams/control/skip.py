@@ -7,7 +7,7 @@ from typing import NamedTuple
 from headrace.core.wire.control import Skip
 from headrace.streams.control.errors import NothingToSkipError
 from headrace.streams.control.target import Reading
-from headrace.streams.status.offsets import Span
+from headrace.streams.offsets import Span
 
 __all__ = ["Skipping", "plan_skip"]
 

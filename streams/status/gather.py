@@ -14,10 +14,11 @@ from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.target import Reading, readings
 from headrace.streams.control.writer import now
 from headrace.streams.errors import BrokerUnreachableError
+from headrace.streams.observer import Observer
+from headrace.streams.offsets import Span, committed, oldest, spans
 from headrace.streams.status.facts import ModelFacts, PartitionFacts, PipelineFacts, StageFacts, WorkerFacts
-from headrace.streams.status.offsets import FETCH_BYTES, Span, committed, oldest, spans
 from headrace.streams.status.workers import Membership, Worker, memberships, workers
-from headrace.streams.topics import TopicFacts, admin, describe
+from headrace.streams.topics import TopicFacts, describe
 
 __all__ = ["gather", "stage_spans"]
 
@@ -111,8 +112,9 @@ async def _looking(bootstrap: str, plan: Plan) -> AsyncIterator[_Look]:
     names = [one.topic for one in readings(plan)]
     names += [*_heartbeat_topics(plan).values(), f"{plan.pipeline}.control"]
     try:
-        async with admin(bootstrap) as client, _consuming(bootstrap) as consumer:
-            yield _Look(plan, client, consumer, await describe(client, names))
+        async with Observer(bootstrap, "status") as observer:
+            client = await observer.client()
+            yield _Look(plan, client, await observer.consumer(), await describe(client, names))
     except KafkaError as error:
         raise BrokerUnreachableError(
             f"the broker at {bootstrap} does not tell: {type(error).__name__}: {error}", mend="look at the broker's log"
@@ -161,24 +163,3 @@ def _models(settings: Settings) -> tuple[ModelFacts, ...]:
 
 def _heartbeat_topics(plan: Plan) -> dict[str, str]:
     return {name: group.heartbeat_topic for name, group in plan.groups.items()}
-
-
-@asynccontextmanager
-async def _consuming(bootstrap: str) -> AsyncIterator[Any]:
-    from aiokafka import AIOKafkaConsumer
-
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        client_id="headrace-status",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=200,
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()

@@ -10,7 +10,7 @@ from headrace.core.wire.control import Skip
 from headrace.streams.control.errors import NothingToSkipError
 from headrace.streams.control.skip import Skipping, plan_skip
 from headrace.streams.control.target import Reading
-from headrace.streams.status.offsets import Span
+from headrace.streams.offsets import Span
 
 STAGE = Reading("ingress", "reviews", "reviews.ingress")
 

@@ -14,9 +14,9 @@ from headrace.core.plan.plan import Plan
 from headrace.core.wire.heartbeat import Heartbeat, encode_heartbeat
 from headrace.streams.control.target import readings
 from headrace.streams.errors import BrokerUnreachableError
+from headrace.streams.offsets import Span
 from headrace.streams.status.facts import ModelFacts, PipelineFacts
 from headrace.streams.status.gather import gather, stage_spans
-from headrace.streams.status.offsets import Span
 from tests.support.controlled import Controlled
 
 pytestmark = pytest.mark.broker
