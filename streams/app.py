@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headrace.core.plan.stages import StagePlan
+from headrace.streams.access.connection import Connection
 from headrace.streams.beat import BeatService
 from headrace.streams.stage import StageService, WorkerParts
 
@@ -32,7 +33,8 @@ def make_app(parts: WorkerParts, entries: Sequence[StagePlan]) -> Any:
     plan = parts.plan
     app = App(
         parts.group.app_id,
-        broker=_urls(parts.bootstrap),
+        broker=_urls(parts.connection),
+        broker_credentials=parts.connection.credentials,
         store="memory://",
         web_enabled=False,  # health and metrics are served by headrace.streams.web, also while Faust is still starting
         topic_disable_leader=True,
@@ -61,8 +63,8 @@ def make_app(parts: WorkerParts, entries: Sequence[StagePlan]) -> Any:
     return app
 
 
-def _urls(bootstrap: str) -> list[str]:
-    return [f"kafka://{address.strip()}" for address in bootstrap.split(",")]
+def _urls(connection: Connection) -> list[str]:
+    return [f"kafka://{address.strip()}" for address in connection.bootstrap.split(",")]
 
 
 def _instance(worker: str | None) -> dict[str, str]:

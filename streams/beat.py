@@ -29,7 +29,7 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
     async def on_start(self) -> None:
         """Connect, and begin."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self.parts.bootstrap,
+            **self.parts.connection.options,
             client_id=f"headrace-{self.parts.plan.pipeline}-{self.parts.instance}-beat",
             acks="all",
             linger_ms=0,

@@ -17,6 +17,7 @@ from headrace.core.experiments.experiment import HOLDOUT, Experiment
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan
 from headrace.core.wire.control import ExperimentPhase, PlanSeen, setting_key
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import now, set_settings
 from headrace.streams.errors import OtherVersionError
@@ -41,7 +42,7 @@ class Changes:
     Args:
         plan: what runs.
         group: the stages of this process.
-        bootstrap: the broker.
+        connection: the broker.
         control: reads the topic.
         live: what is kept in step.
         pipe: the opened steps; new versions of models are loaded into it.
@@ -52,17 +53,17 @@ class Changes:
         self,
         plan: Plan,
         group: GroupPlan,
-        bootstrap: str,
+        connection: Connection,
         *,
         control: ControlReader,
         live: Live,
         pipe: Pipe,
         instance: str,
     ) -> None:
-        self._plan, self._bootstrap, self._control, self._live = plan, bootstrap, control, live
+        self._plan, self._connection, self._control, self._live = plan, connection, control, live
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
         self._instance, self._group = instance, group
-        self._versions = Versions(plan, group, bootstrap, live=live, pipe=pipe, instance=instance)
+        self._versions = Versions(plan, group, connection, live=live, pipe=pipe, instance=instance)
         self._versions.phases = lambda versions: self._phases(self._control.settings, versions)
         self._changed = asyncio.Event()
 
@@ -87,7 +88,7 @@ class Changes:
             note = PlanSeen(time=now(), facts=plan_note(self._plan))
             wanted[setting_key(PlanSeen, plan=self._plan.hash)] = note
         if wanted:
-            await set_settings(self._bootstrap, self._plan.pipeline, wanted, who=self._instance, why="start")
+            await set_settings(self._connection, self._plan.pipeline, wanted, who=self._instance, why="start")
             self._apply(await self._control.read_whole())
         return newest != self._plan.hash
 
@@ -101,7 +102,7 @@ class Changes:
         mine = [stage.base for stage in self._group.stages if stage.kind == "model"]
         strange = [fault for base in mine if (fault := other_version(base, self._plan, newest))]
         give_up = time.monotonic() + AGREE_S
-        async with Observer(self._bootstrap, "start") as observer:
+        async with Observer(self._connection, "start") as observer:
             while strange and await live_instances(observer, self._plan.groups[ingress].app_id):
                 if time.monotonic() > give_up:
                     raise OtherVersionError(
@@ -142,7 +143,7 @@ class Changes:
                 due: dict[str, ExperimentPhase | PlanSeen] = dict(self._due_phases(self._control.settings))
                 due[setting_key(PlanSeen, plan=state.plan)] = note
                 await set_settings(
-                    self._bootstrap, self._plan.pipeline, due, who=self._instance, why="a model's version changed"
+                    self._connection, self._plan.pipeline, due, who=self._instance, why="a model's version changed"
                 )
         except (HeadraceError, KafkaError, OSError, TimeoutError) as error:
             log.warning("a change has to wait: %s", error)

@@ -10,6 +10,7 @@ from typing import Any
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
+from headrace.streams.access.connection import Connection
 from headrace.streams.observer import Observer
 from headrace.streams.offsets import link_lags
 from headrace.streams.topics import admin, widen
@@ -29,12 +30,12 @@ class Gate:
 
     Args:
         plan: what runs.
-        bootstrap: the broker.
+        connection: the broker.
         is_changed: whether another plan ran before.
     """
 
-    def __init__(self, plan: Plan, bootstrap: str, *, is_changed: bool) -> None:
-        self._plan, self._bootstrap, self._is_changed = plan, bootstrap, is_changed
+    def __init__(self, plan: Plan, connection: Connection, *, is_changed: bool) -> None:
+        self._plan, self._connection, self._is_changed = plan, connection, is_changed
         self._links = [stage.reads for stage in plan.stages if stage.reads and stage.kind != "ingress"]
         self._width = 0
 
@@ -43,7 +44,7 @@ class Gate:
         if not self._is_changed:
             return
         give_up, told = time.monotonic() + DRAIN_S, -1
-        async with Observer(self._bootstrap, "gate") as observer:
+        async with Observer(self._connection, "gate") as observer:
             while time.monotonic() < give_up:
                 lag = await self._lag(observer)
                 if lag == 0:
@@ -72,6 +73,6 @@ class Gate:
         width = max((tp.partition + 1 for tp in tps), default=0)
         if width <= self._width or not self._links:
             return
-        async with admin(self._bootstrap) as client:
+        async with admin(self._connection) as client:
             await widen(client, self._links, width)
         self._width = width

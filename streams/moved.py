@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.errors import NeverRunError
 from headrace.streams.control.writer import read_settings
 
 __all__ = ["moved_aliases"]
 
 
-def moved_aliases(bootstrap: str, pipeline: str) -> dict[str, int]:
+def moved_aliases(connection: Connection, pipeline: str) -> dict[str, int]:
     """Return the version of each moved alias, by `model@alias`; none when the pipeline never ran.
 
     Raises:
         BrokerUnreachableError: HR201.
     """
     try:
-        settings = asyncio.run(read_settings(bootstrap, pipeline))
+        settings = asyncio.run(read_settings(connection, pipeline))
     except NeverRunError:
         return {}
     return {reference: int(version) for reference, version in settings.aliases().items() if version.isdigit()}

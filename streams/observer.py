@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from headrace.streams.access.connection import Connection
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.topics import admin, silence
 
@@ -24,12 +25,12 @@ class Observer:
     processor's work. After an error of the broker, close it: the next look then finds the broker where it is by then.
 
     Args:
-        bootstrap: the broker's address.
+        connection: the broker's address.
         name: says whose connections these are, to whoever reads the broker's log.
     """
 
-    def __init__(self, bootstrap: str, name: str) -> None:
-        self._bootstrap, self._name = bootstrap, name
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self._name = connection, name
         self._held = AsyncExitStack()
         self._client: Any = None
         self._consumer: Any = None
@@ -41,7 +42,7 @@ class Observer:
             BrokerUnreachableError: HR201.
         """
         if self._client is None:
-            self._client = await self._held.enter_async_context(admin(self._bootstrap))
+            self._client = await self._held.enter_async_context(admin(self._connection))
         return self._client
 
     async def consumer(self) -> Any:
@@ -75,7 +76,7 @@ class Observer:
         from aiokafka import AIOKafkaConsumer
 
         return AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._connection.options,
             client_id=f"headrace-{self._name}",
             group_id=None,
             enable_auto_commit=False,
@@ -93,7 +94,7 @@ class Observer:
                 await asyncio.wait_for(consumer.start(), START_S)
         except (KafkaError, OSError, TimeoutError) as error:
             raise BrokerUnreachableError(
-                f"no Kafka broker answers at {self._bootstrap} ({type(error).__name__})",
+                f"no Kafka broker answers at {self._connection} ({type(error).__name__})",
                 mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
             ) from None
 

@@ -12,6 +12,7 @@ from headrace.core.control import Settings
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import StagePlan
 from headrace.core.wire.control import AliasMove, ModelReady, ModelSwitch, Setting, setting_key
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.errors import NeverRunError, UnknownTargetError
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import read_settings, set_settings
@@ -57,7 +58,14 @@ def refuse_unused(plan: Plan, reference: str) -> None:
 
 
 async def move_alias(
-    bootstrap: str, plan: Plan, move: Move, *, timeout_s: float, tell: Callable[[str], object], who: str, why: str
+    connection: Connection,
+    plan: Plan,
+    move: Move,
+    *,
+    timeout_s: float,
+    tell: Callable[[str], object],
+    who: str,
+    why: str,
 ) -> bool:
     """Move it, and return whether a running pipeline followed; False when none runs and the next one will.
 
@@ -66,22 +74,22 @@ async def move_alias(
         BrokerUnreachableError: HR201.
     """
     try:
-        before = await read_settings(bootstrap, plan.pipeline)
+        before = await read_settings(connection, plan.pipeline)
     except NeverRunError:
         return False
     old = before.aliases().get(move.reference, str(move.registered or move.version))
     # What workers said of this version when it was in force some time ago must not count now.
     stale = [] if old == str(move.version) else list(_answers(before, move))
     changes: dict[str, Setting | None] = {**dict.fromkeys(stale), move.key: AliasMove(version=str(move.version))}
-    await set_settings(bootstrap, plan.pipeline, changes, who=who, why=why)
+    await set_settings(connection, plan.pipeline, changes, who=who, why=why)
     try:
-        async with ControlReader(bootstrap, plan.pipeline) as control, Observer(bootstrap, "promote") as observer:
+        async with ControlReader(connection, plan.pipeline) as control, Observer(connection, "promote") as observer:
             if not await _is_running(observer, plan):
                 return False
             await _Waiting(plan, move, control, observer).followed(timeout_s, tell)
     except BaseException as error:
         reason = f"taken back: {error}" if isinstance(error, NotPromotedError) else "taken back"
-        await set_settings(bootstrap, plan.pipeline, {move.key: AliasMove(version=old)}, who=who, why=reason)
+        await set_settings(connection, plan.pipeline, {move.key: AliasMove(version=old)}, who=who, why=reason)
         raise
     return True
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from headrace.core.errors import HeadraceError
+from headrace.streams.access.connection import Connection
 from headrace.streams.topics import admin
 
 __all__ = ["Purge"]
@@ -21,8 +22,8 @@ class Purge:
     A purge that fails is no harm: the link holds more for a while, and the next one deletes it.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._held = AsyncExitStack()
         self._client: Any = None
         self._gone: dict[Any, int] = {}
@@ -37,7 +38,7 @@ class Purge:
             return
         try:
             if self._client is None:
-                self._client = await self._held.enter_async_context(admin(self._bootstrap))
+                self._client = await self._held.enter_async_context(admin(self._connection))
             await self._client.delete_records({tp: RecordsToDelete(offset) for tp, offset in due.items()})
             self._gone.update(due)
         except (KafkaError, HeadraceError, OSError, TimeoutError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
+from headrace.streams.access.connection import Connection
 from headrace.streams.observer import Observer
 from headrace.streams.offsets import lags
 
@@ -18,8 +19,8 @@ log = logging.getLogger(__name__)
 class Spread:
     """Chooses the least lagged partition of a link, by the lag seen last and what this worker has sent since."""
 
-    def __init__(self, bootstrap: str, plan: Plan) -> None:
-        self._observer = Observer(bootstrap, "spread")
+    def __init__(self, connection: Connection, plan: Plan) -> None:
+        self._observer = Observer(connection, "spread")
         self._links = {
             stage.reads: stage.consumer_group for stage in plan.stages if stage.reads and stage.kind != "ingress"
         }

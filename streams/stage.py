@@ -17,6 +17,7 @@ from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.wire.frame import records_in
+from headrace.streams.access.connection import Connection
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
@@ -59,7 +60,7 @@ class WorkerParts:
         group: the stages of this process.
         pipe: their opened steps.
         executor: has one thread, so that steps run one batch at a time.
-        bootstrap: the broker.
+        connection: the broker.
         topics: as the broker has them.
         health: whether the worker is ready.
         meter: its figures.
@@ -74,7 +75,7 @@ class WorkerParts:
     group: GroupPlan
     pipe: Pipe
     executor: Executor
-    bootstrap: str
+    connection: Connection
     topics: Mapping[str, TopicFacts]
     health: Health
     meter: Meter
@@ -100,8 +101,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._dead_producer = self._new_producer(compression_type="gzip")
         self._consumer = self._new_consumer(self.stage.consumer_group)
         self._originals = Originals(lambda: self._new_consumer(None))
-        self._purge = Purge(self.parts.bootstrap) if self.stage.kind != "ingress" else None
-        self._spread = Spread(self.parts.bootstrap, self.parts.plan) if self._balances else None
+        self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" else None
+        self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
         await asyncio.gather(self._producer.start(), self._dead_producer.start())
         self._loop = self._new_loop()
         self.parts.pipe.settles(self._loop.landed)
@@ -222,7 +223,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _new_producer(self, **more: Any) -> AIOKafkaProducer:
         limits = [facts.max_message_bytes for facts in self.parts.topics.values()]
         return AIOKafkaProducer(
-            bootstrap_servers=self.parts.bootstrap,
+            **self.parts.connection.options,
             client_id=self._client_id("producer"),
             acks="all",
             linger_ms=0,
@@ -236,7 +237,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _new_consumer(self, group: str | None) -> AIOKafkaConsumer:
         worker = self.parts.worker
         return AIOKafkaConsumer(
-            bootstrap_servers=self.parts.bootstrap,
+            **self.parts.connection.options,
             client_id=self._client_id("consumer"),
             group_id=group,
             group_instance_id=f"{worker}-{self.stage.name}" if worker and group else None,

@@ -12,8 +12,9 @@ from typing import Any
 
 from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.wire.dead import HEADROOM_BYTES
+from headrace.streams.access.connection import Connection
+from headrace.streams.access.refusal import refusal
 from headrace.streams.errors import (
-    BrokerUnreachableError,
     PartitionsError,
     TopicLimitError,
     TopicMissingError,
@@ -44,27 +45,28 @@ class TopicFacts:
 
 
 @asynccontextmanager
-async def admin(bootstrap: str) -> AsyncIterator[Any]:
+async def admin(connection: Connection) -> AsyncIterator[Any]:
     """Give an admin client for the broker.
 
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
+        LoginRefusedError: HR241.
+        TlsRefusedError: HR242.
     """
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
     client = None
     try:
-        client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+        client = AIOKafkaAdminClient(**connection.options, request_timeout_ms=15_000)
         with silence():
             await asyncio.wait_for(client.start(), ANSWER_S)
     except (KafkaError, OSError, ValueError, OverflowError) as error:
         if client is not None:
             await _close(client)
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__})",
-            mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
-        ) from None
+        with silence():
+            why = await refusal(connection, error)
+        raise why from None
     try:
         yield client
     finally:
@@ -89,7 +91,7 @@ def silence() -> Iterator[None]:
         logger.setLevel(before)
 
 
-async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
+async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, TopicFacts]:
     """Make the plan's missing topics and return all of them as the broker has them.
 
     Raises:
@@ -101,7 +103,7 @@ async def ensure_topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
     """
     from aiokafka.errors import KafkaError
 
-    async with admin(bootstrap) as client:
+    async with admin(connection) as client:
         try:
             there = await _ensured(client, plan)
             apps = [group.app_id for group in plan.groups.values()]

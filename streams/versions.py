@@ -22,6 +22,7 @@ from headrace.core.plan.plan import ModelPlan, Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.step import ModelFacts, model_facts
 from headrace.core.wire.control import ModelReady, ModelSwitch, setting_key
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.writer import now, set_settings
 from headrace.streams.live import Live
 from headrace.streams.machine import free_memory_bytes, usable_cores
@@ -58,18 +59,20 @@ class Versions:
     Args:
         plan: what runs.
         group: the stages of this process.
-        bootstrap: the broker.
+        connection: the broker.
         live: says which version new records are routed to.
         pipe: holds the loaded versions.
         instance: what tells this worker from others.
     """
 
-    def __init__(self, plan: Plan, group: GroupPlan, bootstrap: str, *, live: Live, pipe: Pipe, instance: str) -> None:
-        self._plan, self._group, self._bootstrap = plan, group, bootstrap
+    def __init__(
+        self, plan: Plan, group: GroupPlan, connection: Connection, *, live: Live, pipe: Pipe, instance: str
+    ) -> None:
+        self._plan, self._group, self._connection = plan, group, connection
         self._live, self._pipe, self._instance = live, pipe, instance
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
         self._told: dict[str, str] = {}
-        self._observer = Observer(bootstrap, "versions")
+        self._observer = Observer(connection, "versions")
         self.phases: Callable[[Mapping[str, str]], Mapping[str, int]] = lambda versions: {}
         """Returns the phases that go with these versions: they change in the same moment."""
         self._facts: dict[tuple[str, str], ModelFacts | None] = {}
@@ -210,4 +213,4 @@ class Versions:
             return None
 
     async def _write(self, key: str, value: ModelReady | ModelSwitch) -> None:
-        await set_settings(self._bootstrap, self._plan.pipeline, {key: value}, who=self._instance, why="promote")
+        await set_settings(self._connection, self._plan.pipeline, {key: value}, who=self._instance, why="promote")

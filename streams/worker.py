@@ -14,6 +14,7 @@ from uuid import uuid4
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import MAIN, GroupPlan, StagePlan, link_topic
+from headrace.streams.access.connection import Connection
 from headrace.streams.bisect import Retries
 from headrace.streams.changes import Changes
 from headrace.streams.control.reader import ControlReader
@@ -43,13 +44,13 @@ class WorkerSettings:
     """How one worker runs, beside what the plan says.
 
     Attributes:
-        bootstrap: the broker's address.
+        connection: the broker's address.
         group: whose stages it runs.
         name: the worker's name, its identity in the consumer groups across restarts; None takes part unnamed.
         web_port: port for health and metrics; 0 lets the system choose, None serves none.
     """
 
-    bootstrap: str
+    connection: Connection
     group: str = MAIN
     name: str | None = None
     web_port: int | None = None
@@ -66,28 +67,28 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
     health, meter, running, ending = Health(), Meter(plan.pipeline), Live(plan), Ending()
     async with (
         serve(settings.web_port, health, meter) as port,
-        _controlled(ControlReader(settings.bootstrap, plan.pipeline)) as control,
+        _controlled(ControlReader(settings.connection, plan.pipeline)) as control,
     ):
         if port is not None:
             log.info("health and metrics at http://127.0.0.1:%d/readyz", port)
         # The models load while the topics are made: both take seconds, and neither needs the other.
         topics, pipe = await _both(plan, group, settings, meter, running)
         try:
-            entries = await _entries(plan, group, settings.bootstrap)
+            entries = await _entries(plan, group, settings.connection)
             instance = settings.name or new_instance()
             executor = ThreadPoolExecutor(1, thread_name_prefix="steps")
             pipe.use(executor)
             changes = Changes(
-                plan, group, settings.bootstrap, control=control, live=running, pipe=pipe, instance=instance
+                plan, group, settings.connection, control=control, live=running, pipe=pipe, instance=instance
             )
-            gate = Gate(plan, settings.bootstrap, is_changed=await changes.begin())
+            gate = Gate(plan, settings.connection, is_changed=await changes.begin())
             log.info("%s", _sentence(plan, group, topics))
             parts = WorkerParts(
                 plan=plan,
                 group=group,
                 pipe=pipe,
                 executor=executor,
-                bootstrap=settings.bootstrap,
+                connection=settings.connection,
                 topics=topics,
                 health=health,
                 meter=meter,
@@ -157,13 +158,13 @@ async def _tell_ready(health: Health) -> None:
     tell_ready()
 
 
-async def _entries(plan: Plan, group: GroupPlan, bootstrap: str) -> tuple[StagePlan, ...]:
+async def _entries(plan: Plan, group: GroupPlan, connection: Connection) -> tuple[StagePlan, ...]:
     """Return the stages that read a topic here: those of the plan, and those whose link an earlier plan left full.
 
     Raises:
         StrandedError: HR230, a link has records that no stage of this plan reads.
     """
-    async with Observer(bootstrap, "links") as observer:
+    async with Observer(connection, "links") as observer:
         lags = {stage: lag for stage, lag in (await link_lags(observer, plan.pipeline)).items() if lag}
     for name, lag in lags.items():
         if plan.stage(name) is None:
@@ -187,7 +188,7 @@ async def _both(
 
     opening = asyncio.create_task(asyncio.to_thread(open_steps))
     try:
-        topics = await ensure_topics(plan, settings.bootstrap)
+        topics = await ensure_topics(plan, settings.connection)
     except BaseException:
         await asyncio.gather(opening, return_exceptions=True)
         if opening.exception() is None:

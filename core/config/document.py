@@ -44,6 +44,7 @@ class Document:
         self.problems: list[HeadraceError] = []
         self._values: dict[Path_, Place] = {}
         self._keys: dict[Path_, Place] = {}
+        self._from_environment: dict[Path_, bool] = {}
 
     def place(self, path: Path_) -> Place:
         """Return where the value at the path stands; the nearest thing around it when it is not there."""
@@ -62,6 +63,10 @@ class Document:
             except (KeyError, IndexError, TypeError):
                 return None
         return value
+
+    def is_from_environment(self, path: Path_, *, wholly: bool = False) -> bool:
+        """Return whether the environment gave the value at the path, or a part of it; it may be a secret."""
+        return path in self._from_environment and (self._from_environment[path] or not wholly)
 
     def find(self, value: Any, under: Path_) -> Place | None:
         """Return where a value first stands below a path; None when it does not."""
@@ -148,7 +153,7 @@ class _Builder:
         self._refuse_tag(str(node.tag), place)
         kind = type(node).__name__
         if kind == "ScalarNode":
-            return self._scalar(node, place)
+            return self._scalar(node, path, place)
         self._open.append(node)
         built = self._mapping(node, path) if kind == "MappingNode" else self._sequence(node, path)
         self._open.pop()
@@ -196,10 +201,12 @@ class _Builder:
             built[key] = self.build(value_node, (*path, key))
         return built
 
-    def _scalar(self, node: Any, place: Place) -> Any:
+    def _scalar(self, node: Any, path: Path_, place: Place) -> Any:
         kind = str(node.tag).removeprefix(_TAG)
         if kind in self._scalars:
             return self._scalars[kind](node.value)
+        if any(not match[1] for match in _VARIABLE.finditer(node.value)):
+            self._document._from_environment[path] = not _VARIABLE.sub("", node.value)
         return _VARIABLE.sub(lambda match: self._variable(match, place), node.value)
 
     def _variable(self, match: re.Match[str], place: Place) -> str:

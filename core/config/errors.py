@@ -5,6 +5,7 @@ from __future__ import annotations
 from headrace.core.errors import ConfigError, Place
 
 __all__ = [
+    "BrokerSettingsError",
     "DuplicateKeyError",
     "ExperimentError",
     "ExpressionError",
@@ -15,6 +16,7 @@ __all__ = [
     "MissingKeyError",
     "NotBuiltError",
     "RouteError",
+    "SecretInFileError",
     "StepShapeError",
     "TextPathError",
     "TopicNameError",
@@ -195,6 +197,29 @@ class LinkSizeError(ConfigError):
     """
 
     code = "HR121"
+
+
+class BrokerSettingsError(ConfigError):
+    """What is said of the broker does not go together, in the file's `broker:` or in HEADRACE_BROKER_….
+
+    `security_protocol` decides: SSL needs no name, SASL_PLAINTEXT and SASL_SSL need `sasl_mechanism`, `sasl_username`
+    and a password; keys that would do nothing are refused, since whoever wrote them expects encryption or a login. The
+    environment's keys belong to HEADRACE_BROKER: they count only where that names the broker. Mend: what the message
+    says; docs/security.md has an example of each.
+    """
+
+    code = "HR130"
+
+
+class SecretInFileError(ConfigError):
+    """A password stands in the pipeline file.
+
+    Files are copied, committed and shown; secrets come from the environment or from a file of their own. Mend: write
+    `"${NAME}"` and set that variable, or name a file with the key's neighbour that ends in `_file`. Change a
+    password that others may have seen.
+    """
+
+    code = "HR131"
 
 
 class NotBuiltError(ConfigError):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from headrace.core.config.broker import Broker
 from headrace.core.config.experiment import ExperimentFile
 from headrace.core.config.section import (
     CodecStep,
@@ -23,7 +24,7 @@ from headrace.core.config.units import Bytes, Milliseconds
 
 __all__ = [
     "BatchLimits",
-    "BrokerAddress",
+    "Broker",
     "Delivery",
     "Group",
     "Input",
@@ -135,12 +136,6 @@ class Link(Section):
     )
 
 
-class BrokerAddress(Section):
-    """Where Kafka is."""
-
-    bootstrap: str | None = Field(default=None, min_length=3, description="host:port, several with commas")
-
-
 class PipelineFile(Section):
     """A pipeline file, version 1."""
 
@@ -157,7 +152,7 @@ class PipelineFile(Section):
     delivery: Delivery = Delivery()
     batch: BatchLimits = BatchLimits()
     topics: Topics = Topics()
-    broker: BrokerAddress = BrokerAddress()
+    broker: Broker = Broker()
     registry: str | None = Field(default=None, description="where models live: a folder or an fsspec URL")
     experiments: dict[Name, ExperimentFile] = Field(
         default={}, description="who meets what instead of the file's own steps, by names of your own"

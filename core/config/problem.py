@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from headrace.core.config.document import Document, Path_
 from headrace.core.config.errors import InvalidValueError, MissingKeyError, UnknownKeyError
@@ -37,6 +37,9 @@ _MENDS = {
     "string_too_short": "write at least {min_length} characters",
     "string_pattern_mismatch": "it must match {pattern}",
 }
+
+_HIDDEN = object()
+"""Stands for a value that is never shown: a secret, or what the environment gave."""
 
 
 def problems_of(
@@ -74,11 +77,16 @@ def _problem(
             mend=f"add {name}: …{_described(model, loc)}",
             place=document.place(path[:-1]),
         )
+    if _is_secret(model, loc) or document.is_from_environment(path):
+        finding = {**finding, "input": _HIDDEN}
     fault, mend = _fault_and_mend(finding)
     return InvalidValueError(f"{_dotted(path) or 'the file'}: {fault}", mend=mend, place=place(path))
 
 
 def _fault_and_mend(finding: dict[str, Any]) -> tuple[str, str]:
+    if finding["input"] is _HIDDEN:
+        how = _MENDS.get(finding["type"], "correct it; it is not shown, since it may be a secret")
+        return "its value is not allowed", how.format(**finding.get("ctx", {}))
     if finding["type"] in ("value_error", "assertion_error"):
         fault, _, hint = str(finding["ctx"]["error"]).partition("; ")
         return _cut(fault, 200), hint or "see docs/pipeline-file.md"
@@ -96,6 +104,12 @@ def _cut(text: str, length: int) -> str:
 def _known_keys(model: type[BaseModel], loc: Path_) -> list[str]:
     inner = _model_at(model, loc)
     return [field.alias or name for name, field in inner.model_fields.items()] if inner else []
+
+
+def _is_secret(model: type[BaseModel], loc: Path_) -> bool:
+    inner = _model_at(model, loc[:-1]) if loc else None
+    field = inner.model_fields.get(str(loc[-1])) if inner else None
+    return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def _described(model: type[BaseModel], loc: Path_) -> str:

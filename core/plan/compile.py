@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from headrace.core.catalog import Catalog, installed_catalog
+from headrace.core.config.broker import from_folder
 from headrace.core.config.document import Document, Path_, read_document
 from headrace.core.config.errors import (
     InvalidValueError,
@@ -22,6 +23,7 @@ from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.config.pipeline import Input, PipelineFile
 from headrace.core.config.problem import problems_of
 from headrace.core.errors import HeadraceError, Place, ProblemsError
+from headrace.core.plan.broker import broker_problems
 from headrace.core.plan.experiments import experiment_problems, read_experiments
 from headrace.core.plan.fingerprint import fingerprint
 from headrace.core.plan.flow import FlowReader
@@ -88,6 +90,7 @@ class _Compiler:
     def compile(self) -> Plan | None:
         envelope = self._envelope()
         self._note(self._not_built())
+        self._note(broker_problems(self._document, envelope))
         codec = self._codec()
         flow = self._reader.base()
         outputs = tuple(self._outputs())
@@ -133,7 +136,7 @@ class _Compiler:
             groups=groups,
             promises=promises(envelope.delivery, envelope.link, is_linked=bool(links)),
             registry=self._registry,
-            bootstrap=envelope.broker.bootstrap,
+            broker=from_folder(envelope.broker, Path(self._document.file).parent),
             link=envelope.link,
             splitter=splitter,
             experiments=experiments,

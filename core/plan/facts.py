@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from headrace.core.config.broker import Broker
 from headrace.core.plan.experiments import experiment_facts
 from headrace.core.plan.plan import ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan
 from headrace.core.plan.stages import GroupPlan, StagePlan
@@ -20,7 +21,8 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "plan": plan.hash,
         "file": plan.file,
         "registry": plan.registry,
-        "broker": plan.bootstrap,
+        "broker": plan.broker.bootstrap,
+        "security": _security(plan.broker),
         "input": _input(plan),
         "stages": [_stage(stage) for stage in plan.stages],
         "groups": [_group(group, plan) for group in plan.groups.values()],
@@ -46,6 +48,17 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
 def plan_ways(plan: Plan) -> tuple[tuple[str, str], ...]:
     """Return every pair of stages of which a record may go from the first to the second."""
     return ways(plan.stages, model_orders(plan.route, plan.models, plan.variants.values(), plan.context))
+
+
+def _security(broker: Broker) -> dict[str, Any]:
+    """Return how a client is let in; of passwords, and of keys that lead to one, nothing."""
+    return {
+        "protocol": broker.security_protocol,
+        "mechanism": broker.sasl_mechanism,
+        "username": broker.sasl_username,
+        "cafile": broker.ssl_cafile,
+        "certfile": broker.ssl_certfile,
+    }
 
 
 def _input(plan: Plan) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from headrace.core.config.broker import Broker
 from headrace.core.config.expression import Expression
 from headrace.core.config.pipeline import BatchLimits, Delivery, Link, Topics
 from headrace.core.errors import Place
@@ -126,7 +127,7 @@ class Plan:
     groups: Mapping[str, GroupPlan]
     promises: tuple[str, ...]
     registry: str
-    bootstrap: str | None
+    broker: Broker = field(default_factory=Broker)
     link: Link = field(default_factory=Link)
     splitter: StepPlan | None = None
     experiments: tuple[Experiment, ...] = ()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
+from headrace.core.config.broker import Broker
 from headrace.core.plan.plan import OutputPlan, Plan, TopicPlan
 from headrace.core.schema.document import Schema, hoisted
 from headrace.core.schema.incoming import incoming_shapes
@@ -22,6 +23,7 @@ __all__ = ["ROLES", "Role", "asyncapi"]
 _VERSION = "3.0.0"
 _BINDING = "0.5.0"
 _SCHEMAS = "#/components/schemas/"
+_SCHEMES = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512"}
 _NOT_IN_IDENTIFIERS = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -60,7 +62,7 @@ def asyncapi(plan: Plan) -> Schema:
             operations[f"{role.action}-{channel}"] = _operation(plan, channel, role, shapes)
     schemas: Schema = {}
     messages = {name: _message(shape, schemas) for name, shape in known.items()}
-    servers = dict(_servers(plan.bootstrap))
+    servers = dict(_servers(plan.broker))
     return {
         "asyncapi": _VERSION,
         "info": _info(plan),
@@ -94,10 +96,13 @@ def _info(plan: Plan) -> Schema:
     }
 
 
-def _servers(bootstrap: str | None) -> Iterator[tuple[str, Schema]]:
-    for number, host in enumerate((bootstrap or "").split(","), 1):
+def _servers(broker: Broker) -> Iterator[tuple[str, Schema]]:
+    protocol = "kafka-secure" if "SSL" in broker.security_protocol else "kafka"
+    schemes = [_SCHEMES[broker.sasl_mechanism]] if broker.sasl_mechanism else ["X509"] if broker.ssl_certfile else []
+    security = {"security": [{"type": scheme} for scheme in schemes]} if schemes else {}
+    for number, host in enumerate((broker.bootstrap or "").split(","), 1):
         if host.strip():
-            yield f"kafka-{number}", {"host": host.strip(), "protocol": "kafka"}
+            yield f"kafka-{number}", {"host": host.strip(), "protocol": protocol, **security}
 
 
 def _shapes(plan: Plan, topic: TopicPlan) -> tuple[MessageShape, ...]:

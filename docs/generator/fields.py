@@ -33,5 +33,7 @@ def header_table(model: type[BaseModel]) -> str:
 
 def _section(name: str, field: FieldInfo) -> str | None:
     models = list(models_in(field.annotation))
-    has_own_table = any(model.__module__.endswith("config.pipeline") or model is ExperimentFile for model in models)
+    has_own_table = any(
+        model.__module__.endswith(("config.pipeline", "config.broker")) or model is ExperimentFile for model in models
+    )
     return f"[section](#{name})" if has_own_table else None

@@ -53,18 +53,18 @@ def _findings(file: Path | None) -> Iterator[Finding]:
     yield room.look_at_folder("cache", cache(), "HEADRACE_CACHE")
     yield from runtime.look_at_runtime()
     plan, of_file = pipeline.look_at_file(file) if file else (None, [])
-    setting = plan.bootstrap if plan else None
-    address, nowhere = kafka.find_broker(setting)
+    setting = plan.broker if plan else None
+    connection, nowhere = kafka.find_broker(setting)
     yield kafka.look_at_java(is_needed=nowhere is not None and nowhere.state != "fail")
     if nowhere:
         yield nowhere
-    if address:
-        yield from kafka.look_at_kafka(address, setting)
+    if connection:
+        yield from kafka.look_at_kafka(connection, setting)
     yield from of_file
     if plan:
         yield from pipeline.look_at_models(plan)
-        if address:
-            yield from pipeline.look_at_topics(plan, address)
+        if connection:
+            yield from pipeline.look_at_topics(plan, connection)
 
 
 def _tell(finding: Finding) -> None:

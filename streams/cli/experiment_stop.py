@@ -46,7 +46,7 @@ def start(file: Path, name: str, *, why: str, as_json: bool) -> None:
     from headrace.streams.control.writer import read_settings
 
     live = find(file)
-    stopped = asyncio.run(read_settings(live.bootstrap, live.plan.pipeline)).stopped_experiments()
+    stopped = asyncio.run(read_settings(live.connection, live.plan.pipeline)).stopped_experiments()
     if name not in stopped:
         refuse_unknown("experiment", name, experiments(live.plan))
         change(live, {}, [f"{name} is not stopped"], why=why, as_json=as_json)

@@ -43,7 +43,7 @@ def promote(file: Path, reference: str, *, alias: str, timeout_s: float, why: st
     move = Move(manifest.name, alias, manifest.version, registry.aliases(manifest.name).get(alias))
     refuse_unused(live.plan, move.reference)
     with waiting() as tell:
-        moving = move_alias(live.bootstrap, live.plan, move, timeout_s=timeout_s, tell=tell, who=author(), why=why)
+        moving = move_alias(live.connection, live.plan, move, timeout_s=timeout_s, tell=tell, who=author(), why=why)
         is_running = asyncio.run(moving)
     registry.set_alias(move.model, alias, move.version)  # a fresh start, on another broker too, agrees with it
     if as_json:

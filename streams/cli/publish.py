@@ -92,7 +92,7 @@ def publish(
     import asyncio
 
     from headrace.core.plan.compile import compile_file
-    from headrace.streams.broker import bootstrap
+    from headrace.streams.access.connection import connection_to
     from headrace.streams.cli.progress import waiting
     from headrace.streams.client.lines import Lines
     from headrace.streams.client.parcel import Wish
@@ -115,9 +115,9 @@ def publish(
         lines = Lines(opened.read)
         parcels = _all_first(lines, wish) if strict else chunks(lines, wish)
         with waiting() as progress:
-            address = bootstrap(plan.bootstrap, start_embedded=True, home=home(), progress=progress)
+            connection = connection_to(plan.broker, start_embedded=True, home=home(), progress=progress)
         with _bar(opened, lines) as on_progress:
-            report = asyncio.run(_send(Job(plan, address, topic, rate), parcels, opened, on_progress))
+            report = asyncio.run(_send(Job(plan, connection, topic, rate), parcels, opened, on_progress))
     _tell(report, has_keys=bool(wish.key_path), as_json=as_json)
     _raise_failures(report)
     ctx.exit(130 if report.interrupted else 0)

@@ -26,7 +26,7 @@ def resume(file: Path, *, stage: str | None, why: str, as_json: bool) -> None:
     from headrace.streams.control.writer import read_settings
 
     live = find(file)
-    paused = asyncio.run(read_settings(live.bootstrap, live.plan.pipeline)).paused()
+    paused = asyncio.run(read_settings(live.connection, live.plan.pipeline)).paused()
     if stage is not None and stage not in paused:
         reading(live.plan, stage)  # or it has another name
     chosen = [name for name in paused if stage in (None, name)]

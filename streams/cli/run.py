@@ -51,19 +51,19 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
     --group this process is one worker of one group; start more of them, here or elsewhere, to share its work.
     """
     from headrace.core.plan.compile import compile_file
-    from headrace.streams.broker import bootstrap
+    from headrace.streams.access.connection import connection_to
     from headrace.streams.home import home
     from headrace.streams.registry import default_location
 
     plan = compile_file(file, registry=default_location())
     if group is not None and group not in plan.groups:
         raise UnknownGroupError(group, plan.groups)
-    address = bootstrap(plan.bootstrap, start_embedded=True, home=home(), progress=say)
+    connection = connection_to(plan.broker, start_embedded=True, home=home(), progress=say)
     chosen = group or (next(iter(plan.groups)) if is_single(plan) else None)
     if chosen is None:
         from headrace.streams.cli.run_groups import run_groups
 
-        sys.exit(run_groups(plan, address, worker=worker, web_port=web_port, form=form, log_level=log_level))
+        sys.exit(run_groups(plan, connection, worker=worker, web_port=web_port, form=form, log_level=log_level))
     from headrace.streams.log import set_up_logs
     from headrace.streams.moved import moved_aliases
     from headrace.streams.worker import WorkerSettings
@@ -71,10 +71,10 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
     facts = {"stage": "main"} if is_single(plan) else {"group": chosen}
     set_up_logs("json" if form == "json" else "text", log_level, pipeline=plan.pipeline, **facts)
     with told(in_json=form == "json"):
-        aliases = moved_aliases(address, plan.pipeline)
+        aliases = moved_aliases(connection, plan.pipeline)
     if aliases:
         plan = compile_file(file, registry=default_location(), aliases=aliases)
-    settings = WorkerSettings(bootstrap=address, group=chosen, name=worker, web_port=web_port)
+    settings = WorkerSettings(connection=connection, group=chosen, name=worker, web_port=web_port)
     _work(plan, settings, in_json=form == "json")
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from headrace.core.plan.plan import Plan
+from headrace.streams.access.connection import Connection
 from headrace.streams.home import home
 from headrace.streams.supervisor.child import ChildSpec
 from headrace.streams.supervisor.prefix import worker_prefix
@@ -16,13 +17,13 @@ __all__ = ["run_groups"]
 
 
 def run_groups(
-    plan: Plan, bootstrap: str, *, worker: str | None, web_port: int | None, form: str, log_level: str
+    plan: Plan, connection: Connection, *, worker: str | None, web_port: int | None, form: str, log_level: str
 ) -> int:
     """Run until a signal, and return the exit code.
 
     Args:
         plan: its groups, with their replicas.
-        bootstrap: the broker, the same for all.
+        connection: the broker, the same for all.
         worker: what the children's names begin with; None lets this machine and its state folder decide.
         web_port: the first child's port for health and metrics, the next ones follow; 0 lets the system choose each.
         form: of the log, text or json.
@@ -30,16 +31,16 @@ def run_groups(
     """
     with worker_prefix(home(), plan.pipeline) as (prefix, state_file):
         children = list(
-            _children(plan, bootstrap, prefix=worker or prefix, web_port=web_port, form=form, log_level=log_level)
+            _children(plan, connection, prefix=worker or prefix, web_port=web_port, form=form, log_level=log_level)
         )
         facts = {"pipeline": plan.pipeline}
         return supervise(children, form="json" if form == "json" else "text", facts=facts, state_file=state_file)
 
 
 def _children(
-    plan: Plan, bootstrap: str, *, prefix: str, web_port: int | None, form: str, log_level: str
+    plan: Plan, connection: Connection, *, prefix: str, web_port: int | None, form: str, log_level: str
 ) -> Iterator[ChildSpec]:
-    environ = {**os.environ, "HEADRACE_BROKER": bootstrap}
+    environ = {**os.environ, "HEADRACE_BROKER": connection.bootstrap}
     at = 0
     for group in plan.groups.values():
         for replica in range(group.replicas):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from headrace.streams.access.connection import Connection
 from headrace.streams.cli.output import emit_json, printable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Live(NamedTuple):
     """A pipeline on its broker."""
 
     plan: Plan
-    bootstrap: str
+    connection: Connection
 
 
 def find(file: Path) -> Live:
@@ -33,15 +34,15 @@ def find(file: Path) -> Live:
         HeadraceError: what is wrong with the file, or that there is no broker.
     """
     from headrace.core.plan.compile import compile_file
-    from headrace.streams.broker import bootstrap
+    from headrace.streams.access.connection import connection_to
     from headrace.streams.client.quiet import hush
     from headrace.streams.home import home
     from headrace.streams.registry import default_location
 
     plan = compile_file(file, registry=default_location())
-    address = bootstrap(plan.bootstrap, start_embedded=False, home=home())
+    connection = connection_to(plan.broker, start_embedded=False, home=home())
     hush()
-    return Live(plan, address)
+    return Live(plan, connection)
 
 
 def change(live: Live, changes: Mapping[str, Setting | None], told: Sequence[str], *, why: str, as_json: bool) -> None:
@@ -50,7 +51,7 @@ def change(live: Live, changes: Mapping[str, Setting | None], told: Sequence[str
 
     from headrace.streams.control.writer import author, set_settings
 
-    made = asyncio.run(set_settings(live.bootstrap, live.plan.pipeline, changes, who=author(), why=why))
+    made = asyncio.run(set_settings(live.connection, live.plan.pipeline, changes, who=author(), why=why))
     if as_json:
         emit_json([{"key": one.key, "old": _plain(one.old), "new": _plain(one.new)} for one in made])
     else:

@@ -34,8 +34,8 @@ def skip(file: Path, *, stage: str, partition: int, count: int, why: str, as_jso
 
     live = find(file)
     found = reading(live.plan, stage)
-    before = asyncio.run(read_settings(live.bootstrap, live.plan.pipeline)).skip(stage, partition)
-    spans = asyncio.run(stage_spans(live.bootstrap, live.plan, found))
+    before = asyncio.run(read_settings(live.connection, live.plan.pipeline)).skip(stage, partition)
+    spans = asyncio.run(stage_spans(live.connection, live.plan, found))
     planned = plan_skip(found, partition, count, spans, before)
     last = planned.until - 1
     offsets = f"offset {last}" if planned.first == last else f"offsets {planned.first} to {last}"

@@ -52,7 +52,7 @@ def _look(live: Live) -> PipelineFacts:
 
     from headrace.streams.status.gather import gather
 
-    return asyncio.run(gather(live.bootstrap, live.plan))
+    return asyncio.run(gather(live.connection, live.plan))
 
 
 def _show_again(facts: PipelineFacts, *, as_json: bool) -> None:

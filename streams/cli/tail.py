@@ -19,6 +19,7 @@ from headrace.streams.client.errors import UnknownOutputError
 if TYPE_CHECKING:
     from headrace.core.plan.plan import Plan
     from headrace.core.record import Message
+    from headrace.streams.access.connection import Connection
 
 __all__ = ["tail"]
 
@@ -64,7 +65,7 @@ def tail(
     import asyncio
 
     from headrace.core.plan.compile import compile_file
-    from headrace.streams.broker import bootstrap
+    from headrace.streams.access.connection import connection_to
     from headrace.streams.cli.progress import waiting
     from headrace.streams.home import home
     from headrace.streams.registry import default_location
@@ -72,10 +73,12 @@ def tail(
     plan = compile_file(file, registry=default_location())
     topics = _topics(plan, output, dead=dead)
     with waiting() as progress:
-        address = bootstrap(plan.bootstrap, start_embedded=True, home=home(), progress=progress)
+        connection = connection_to(plan.broker, start_embedded=True, home=home(), progress=progress)
     limits = Limits(count, idle_s)
     show = _json_line if as_json else partial(person_line, names_topic=len(topics) > 1)
-    asyncio.run(_follow(address, topics, limits, lambda message: show(message, plan.dead_topic), from_start=from_start))
+    asyncio.run(
+        _follow(connection, topics, limits, lambda message: show(message, plan.dead_topic), from_start=from_start)
+    )
 
 
 def _topics(plan: Plan, output: str | None, *, dead: bool) -> list[str]:
@@ -89,14 +92,14 @@ def _topics(plan: Plan, output: str | None, *, dead: bool) -> list[str]:
 
 
 async def _follow(
-    address: str, topics: list[str], limits: Limits, show: Callable[[Message], str], *, from_start: bool
+    connection: Connection, topics: list[str], limits: Limits, show: Callable[[Message], str], *, from_start: bool
 ) -> None:
     from headrace.streams.client.follow import following
     from headrace.streams.client.quiet import hush
 
     hush()
     shown, heard = 0, time.monotonic()
-    async with following(address, topics, from_start=from_start, tell=_tell) as follower:
+    async with following(connection, topics, from_start=from_start, tell=_tell) as follower:
         async for messages in follower.messages():
             for message in messages:
                 click.echo(show(message))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from headrace.core.record import Message, Position
+from headrace.streams.access.connection import Connection
 from headrace.streams.topics import admin
 
 __all__ = ["Follower", "following"]
@@ -108,11 +109,13 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(bootstrap: str, topics: Sequence[str], *, from_start: bool, tell: Tell) -> AsyncIterator[Follower]:
+async def following(
+    connection: Connection, topics: Sequence[str], *, from_start: bool, tell: Tell
+) -> AsyncIterator[Follower]:
     """Give a follower of topics.
 
     Args:
-        bootstrap: the broker's address.
+        connection: the broker's address.
         topics: their names; they need not exist yet.
         from_start: whether to begin with the oldest message; else with the next one.
         tell: told what is followed, waited for or lost.
@@ -122,9 +125,9 @@ async def following(bootstrap: str, topics: Sequence[str], *, from_start: bool, 
     """
     from aiokafka import AIOKafkaConsumer
 
-    async with admin(bootstrap) as client:
+    async with admin(connection) as client:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **connection.options,
             client_id="headrace-tail",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

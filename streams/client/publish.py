@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
+from headrace.streams.access.connection import Connection
 from headrace.streams.client.parcel import Parcel
 from headrace.streams.client.publisher import Publisher, publishing
 from headrace.streams.errors import BrokerUnreachableError, TopicMissingError
@@ -26,13 +27,13 @@ class Job:
 
     Attributes:
         plan: the pipeline; its topics are made as it says.
-        bootstrap: the broker's address.
+        connection: the broker's address.
         topic: another topic than the pipeline's input, which must exist; None for the input.
         rate: messages a second at most; None for as fast as the broker takes them.
     """
 
     plan: Plan
-    bootstrap: str
+    connection: Connection
     topic: str | None = None
     rate: float | None = None
 
@@ -71,7 +72,7 @@ async def publish(
     topic = job.topic or job.plan.input.topic
     limit_bytes = await _limit_bytes(job, topic)
     report, began = Report(topic), time.monotonic()
-    async with publishing(job.bootstrap, topic, limit_bytes=limit_bytes) as publisher:
+    async with publishing(job.connection, topic, limit_bytes=limit_bytes) as publisher:
         try:
             async for parcel in _paced(source, stop, job.rate):
                 await publisher.send(parcel)
@@ -91,8 +92,8 @@ async def publish(
 async def _limit_bytes(job: Job, topic: str) -> int:
     """Make the pipeline's topics and return what the topic takes; one that is not the pipeline's is only looked at."""
     if job.topic is None:
-        return (await ensure_topics(job.plan, job.bootstrap))[topic].max_message_bytes
-    async with admin(job.bootstrap) as client:
+        return (await ensure_topics(job.plan, job.connection))[topic].max_message_bytes
+    async with admin(job.connection) as client:
         there = await describe(client, [topic])
     if topic not in there:
         raise TopicMissingError(f"no topic {topic!r}", mend="create it; only the pipeline's own topics are made")

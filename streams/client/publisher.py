@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from headrace.streams.access.connection import Connection
 from headrace.streams.client.parcel import Parcel
 from headrace.streams.errors import BrokerUnreachableError
 
@@ -35,9 +36,9 @@ class Publisher:
         refused: messages that it does not have, by reason.
     """
 
-    def __init__(self, producer: Any, topic: str, *, limit_bytes: int, bootstrap: str) -> None:
+    def __init__(self, producer: Any, topic: str, *, limit_bytes: int, connection: Connection) -> None:
         self._producer, self._topic = producer, topic
-        self._limit_bytes, self._bootstrap = limit_bytes, bootstrap
+        self._limit_bytes, self._connection = limit_bytes, connection
         self._pending: set[asyncio.Future[Any]] = set()
         self._progress = asyncio.Event()
         self.acknowledged = 0
@@ -106,14 +107,14 @@ class Publisher:
 
     def _stalled(self) -> BrokerUnreachableError:
         return BrokerUnreachableError(
-            f"the broker at {self._bootstrap} has acknowledged nothing for {_STALL_S:g} s; messages that are there: "
+            f"the broker at {self._connection} has acknowledged nothing for {_STALL_S:g} s; messages that are there: "
             f"{self.acknowledged:,}, that may or may not be there: {len(self._pending):,}",
             mend="start the broker, then publish the rest",
         )
 
 
 @asynccontextmanager
-async def publishing(bootstrap: str, topic: str, *, limit_bytes: int) -> AsyncIterator[Publisher]:
+async def publishing(connection: Connection, topic: str, *, limit_bytes: int) -> AsyncIterator[Publisher]:
     """Give a publisher for a topic that exists.
 
     Raises:
@@ -123,7 +124,7 @@ async def publishing(bootstrap: str, topic: str, *, limit_bytes: int) -> AsyncIt
     from aiokafka.errors import KafkaError
 
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **connection.options,
         client_id="headrace-publish",
         enable_idempotence=True,
         linger_ms=5,
@@ -136,11 +137,11 @@ async def publishing(bootstrap: str, topic: str, *, limit_bytes: int) -> AsyncIt
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
         raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__})",
+            f"no Kafka broker answers at {connection} ({type(error).__name__})",
             mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
         ) from None
     try:
-        yield Publisher(producer, topic, limit_bytes=limit_bytes, bootstrap=bootstrap)
+        yield Publisher(producer, topic, limit_bytes=limit_bytes, connection=connection)
     finally:
         with suppress(
             TimeoutError

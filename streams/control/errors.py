@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headrace.core.errors import BrokerError, ConfigError
+from headrace.streams.access.connection import Connection
 
 __all__ = ["NeverRunError", "NothingToSkipError", "SettingRefusedError", "UnknownTargetError"]
 
@@ -17,9 +18,9 @@ class NeverRunError(BrokerError):
 
     code = "HR218"
 
-    def __init__(self, topic: str, bootstrap: str) -> None:
+    def __init__(self, topic: str, connection: Connection) -> None:
         super().__init__(
-            f"there is no topic {topic!r} on the broker at {bootstrap}: the pipeline never ran there",
+            f"there is no topic {topic!r} on the broker at {connection}: the pipeline never ran there",
             mend="run it once, or name the right broker",
         )
         self.topic = topic

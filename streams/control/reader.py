@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from headrace.core.control import Settings
 from headrace.core.wire.control import SettingFormError
+from headrace.streams.access.connection import Connection
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.topics import silence
 
@@ -31,12 +32,12 @@ class ControlReader:
     """Holds the settings of a pipeline, as far as they were read.
 
     Args:
-        bootstrap: the broker's address.
+        connection: the broker's address.
         pipeline: the pipeline's name. Its topic `<pipeline>.control` must be there: it is made with the others.
     """
 
-    def __init__(self, bootstrap: str, pipeline: str) -> None:
-        self._bootstrap, self.topic = bootstrap, f"{pipeline}.control"
+    def __init__(self, connection: Connection, pipeline: str) -> None:
+        self._connection, self.topic = connection, f"{pipeline}.control"
         self._consumer: Any = None
         self.settings = Settings()
         """What is in force, as far as it was read."""
@@ -67,7 +68,7 @@ class ControlReader:
                     await self._poll()
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             raise BrokerUnreachableError(
-                f"{self.topic} could not be read from the broker at {self._bootstrap} ({type(error).__name__})",
+                f"{self.topic} could not be read from the broker at {self._connection} ({type(error).__name__})",
                 mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
             ) from None
         return self.settings
@@ -105,7 +106,7 @@ class ControlReader:
         if self._consumer is not None:
             return
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._connection.options,
             client_id="headrace-control",
             group_id=None,
             enable_auto_commit=False,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from headrace.core.control import Settings
 from headrace.core.wire.audit import AuditEntry, encode_entry
 from headrace.core.wire.control import Setting, encode_setting
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.errors import NeverRunError, SettingRefusedError
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.errors import BrokerUnreachableError
@@ -48,7 +49,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def read_settings(bootstrap: str, pipeline: str) -> Settings:
+async def read_settings(connection: Connection, pipeline: str) -> Settings:
     """Return the settings that are in force.
 
     Raises:
@@ -56,22 +57,22 @@ async def read_settings(bootstrap: str, pipeline: str) -> Settings:
         NeverRunError: HR218, the pipeline has no control topic there.
     """
     topic = f"{pipeline}.control"
-    async with admin(bootstrap) as client:
+    async with admin(connection) as client:
         if topic not in await describe(client, [topic]):  # asking for it as a consumer might make it
-            raise NeverRunError(topic, bootstrap)
-    async with ControlReader(bootstrap, pipeline) as reader:
+            raise NeverRunError(topic, connection)
+    async with ControlReader(connection, pipeline) as reader:
         return await reader.read_whole()
 
 
 async def set_settings(
-    bootstrap: str, pipeline: str, changes: Mapping[str, Value], *, who: str, why: str = ""
+    connection: Connection, pipeline: str, changes: Mapping[str, Value], *, who: str, why: str = ""
 ) -> tuple[Change, ...]:
     """Write settings in the order given, and one entry each into the audit; return what was changed.
 
     It returns when the broker has all of it. Workers follow within a second.
 
     Args:
-        bootstrap: the broker's address.
+        connection: the broker's address.
         pipeline: the pipeline's name.
         changes: key -> value; None takes the setting away.
         who: `author()`, or the name of the worker that does it by itself.
@@ -83,16 +84,16 @@ async def set_settings(
         NeverRunError: HR218, the pipeline has no control or no audit topic there.
         SettingRefusedError: HR219, the broker does not take it.
     """
-    before = await read_settings(bootstrap, pipeline)
+    before = await read_settings(connection, pipeline)
     after = before
     for key, value in changes.items():
         after = after.with_change(key, value)
     made = tuple(Change(key, before.value(key), after.value(key)) for key in changes)
     control, audit = f"{pipeline}.control", f"{pipeline}.audit"
-    async with admin(bootstrap) as client:
+    async with admin(connection) as client:
         if audit not in await describe(client, [audit]):
-            raise NeverRunError(audit, bootstrap)
-    async with _producing(bootstrap) as producer:
+            raise NeverRunError(audit, connection)
+    async with _producing(connection) as producer:
         for change in made:
             await _send(producer, control, change.key, None if change.new is None else encode_setting(change.new))
         for change in made:
@@ -125,17 +126,17 @@ async def _send(producer: Any, topic: str, key: str, value: bytes | None) -> Non
 
 
 @asynccontextmanager
-async def _producing(bootstrap: str) -> AsyncIterator[Any]:
+async def _producing(connection: Connection) -> AsyncIterator[Any]:
     from aiokafka import AIOKafkaProducer
     from aiokafka.errors import KafkaError
 
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, client_id="headrace-control", acks="all")
+    producer = AIOKafkaProducer(**connection.options, client_id="headrace-control", acks="all")
     try:
         await producer.start()
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
         raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__})",
+            f"no Kafka broker answers at {connection} ({type(error).__name__})",
             mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
         ) from None
     try:

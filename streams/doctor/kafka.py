@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from headrace.core.config.broker import Broker
 from headrace.core.errors import HeadraceError
+from headrace.streams.access.connection import Connection, connection_to
+from headrace.streams.access.refusal import refusal
 from headrace.streams.doctor.finding import Finding, of_error
-from headrace.streams.errors import BrokerUnreachableError
 
 __all__ = ["Cluster", "find_broker", "look_at_java", "look_at_kafka", "release_finding"]
 
@@ -38,14 +40,13 @@ def look_at_java(*, is_needed: bool) -> Finding:
     return Finding("java", "ok", f"{java_version(java)} at {java}, for the embedded broker")
 
 
-def find_broker(file_setting: str | None) -> tuple[str | None, Finding | None]:
-    """Return the address that a command would use, or what to say of there being none. Nothing is started."""
-    from headrace.streams.broker import bootstrap
+def find_broker(setting: Broker | None) -> tuple[Connection | None, Finding | None]:
+    """Return the connection that a command would use, or what to say of there being none. Nothing is started."""
     from headrace.streams.broker.errors import BrokerDiedError, BrokerNotRunningError
     from headrace.streams.home import home
 
     try:
-        return bootstrap(file_setting, start_embedded=False, home=home()), None
+        return connection_to(setting, start_embedded=False, home=home()), None
     except BrokerNotRunningError:
         fact = "none is named, and the embedded one does not run; `headrace run` starts it"
         return None, Finding("broker", "ok", fact)
@@ -55,21 +56,21 @@ def find_broker(file_setting: str | None) -> tuple[str | None, Finding | None]:
         return None, of_error("broker", error)
 
 
-def look_at_kafka(address: str, file_setting: str | None) -> Iterator[Finding]:
+def look_at_kafka(connection: Connection, setting: Broker | None) -> Iterator[Finding]:
     """Yield whether the broker answers, and whether its version is one that Headrace knows."""
-    origin = _origin(file_setting)
+    origin = _origin(setting)
     try:
-        cluster = asyncio.run(_ask(address))
+        cluster = asyncio.run(_ask(connection))
     except HeadraceError as error:
         yield of_error("broker", error)
         return
     nodes = f"{len(cluster.nodes)} node{'' if len(cluster.nodes) == 1 else 's'} ({', '.join(cluster.nodes)})"
-    yield Finding("broker", "ok", f"{address} answers, {origin}: {nodes}")
+    yield Finding("broker", "ok", f"{connection} answers, {origin}: {nodes}")
     yield release_finding(cluster)
 
 
-def _origin(file_setting: str | None) -> str:
-    if file_setting:
+def _origin(setting: Broker | None) -> str:
+    if setting is not None and setting.bootstrap:
         return "named by the file"
     return "named by HEADRACE_BROKER" if os.environ.get("HEADRACE_BROKER", "").strip() else "the embedded one"
 
@@ -84,7 +85,7 @@ def release_finding(cluster: Cluster) -> Finding:
     return Finding("kafka", "warn", f"older than 3.7 ({spoken}); it may not work", "update the broker")
 
 
-async def _ask(address: str) -> Cluster:
+async def _ask(connection: Connection) -> Cluster:
     from aiokafka.client import AIOKafkaClient
     from aiokafka.errors import KafkaError
     from aiokafka.protocol.admin import ApiVersionRequest
@@ -92,15 +93,12 @@ async def _ask(address: str) -> Cluster:
     client = None
     try:
         async with asyncio.timeout(_ANSWER_S):
-            client = AIOKafkaClient(bootstrap_servers=address)
+            client = AIOKafkaClient(**connection.options)
             await client.bootstrap()
             nodes = client.cluster.brokers()
             versions = await client.send(next(iter(nodes)).nodeId, ApiVersionRequest())
     except (KafkaError, OSError, ValueError, TimeoutError) as error:
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {address} ({type(error).__name__})",
-            mend="start it, or correct the address; a broker that takes connections may advertise another one",
-        ) from None
+        raise await refusal(connection, error) from None
     finally:
         if client is not None:
             await client.close()

@@ -10,6 +10,7 @@ from headrace.core.errors import HeadraceError, ProblemsError
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import ModelPlan, Plan, TopicPlan
 from headrace.core.wire.dead import HEADROOM_BYTES
+from headrace.streams.access.connection import Connection
 from headrace.streams.doctor.finding import Finding, State, of_error
 from headrace.streams.topics import TopicFacts, admin, describe
 
@@ -38,10 +39,10 @@ def look_at_models(plan: Plan) -> Iterator[Finding]:
             yield of_error("model", error)
 
 
-def look_at_topics(plan: Plan, bootstrap: str) -> Iterator[Finding]:
+def look_at_topics(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """Yield each topic of the plan as the broker has it; nothing is made."""
     try:
-        there = asyncio.run(_topics(plan, bootstrap))
+        there = asyncio.run(_topics(plan, connection))
     except HeadraceError as error:
         yield of_error("topics", error)
         return
@@ -61,8 +62,8 @@ def _model_fact(plan: Plan, model: ModelPlan) -> str:
     return f"{facts.version}, {facts.size_bytes / (1 << 20):.1f} MiB in {len(manifest.files)} files, sha256 as imported"
 
 
-async def _topics(plan: Plan, bootstrap: str) -> Mapping[str, TopicFacts]:
-    async with admin(bootstrap) as client:
+async def _topics(plan: Plan, connection: Connection) -> Mapping[str, TopicFacts]:
+    async with admin(connection) as client:
         return await describe(client, [topic.name for topic in plan.topics])
 
 

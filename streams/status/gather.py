@@ -10,6 +10,7 @@ from typing import Any
 from headrace.core.control import Settings
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.control import Skip
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.target import Reading, readings
 from headrace.streams.control.writer import now
@@ -26,23 +27,23 @@ NOBODY = Membership("Dead", ())
 """What Kafka says of a group that nobody ever joined."""
 
 
-async def gather(bootstrap: str, plan: Plan) -> PipelineFacts:
+async def gather(connection: Connection, plan: Plan) -> PipelineFacts:
     """Return what is known of the pipeline now.
 
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
     """
-    async with _looking(bootstrap, plan) as look:
+    async with _looking(connection, plan) as look:
         stages, control = readings(plan), f"{plan.pipeline}.control"
         beats = [(group, topic) for group, topic in _heartbeat_topics(plan).items() if topic in look.topics]
-        settings = await _settings(bootstrap, plan) if control in look.topics else Settings()
+        settings = await _settings(connection, plan) if control in look.topics else Settings()
         joined = await memberships(look.client, [one.group for one in stages])
         told = [await look.stage(one, settings, joined.get(one.group, NOBODY)) for one in stages]
         seen = await workers(look.consumer, beats)
     return PipelineFacts(
         pipeline=plan.pipeline,
         plan=plan.hash,
-        broker=bootstrap,
+        broker=connection.bootstrap,
         time=now(),
         has_run=control in look.topics,
         stages=tuple(told),
@@ -54,13 +55,13 @@ async def gather(bootstrap: str, plan: Plan) -> PipelineFacts:
     )
 
 
-async def stage_spans(bootstrap: str, plan: Plan, stage: Reading) -> dict[int, Span]:
+async def stage_spans(connection: Connection, plan: Plan, stage: Reading) -> dict[int, Span]:
     """Return how far one stage has read each partition of its topic; nothing when the topic is not there.
 
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
     """
-    async with _looking(bootstrap, plan) as look:
+    async with _looking(connection, plan) as look:
         return {partition.partition: span for partition, span in (await look.spans(stage)).items()}
 
 
@@ -106,23 +107,24 @@ class _Look:
 
 
 @asynccontextmanager
-async def _looking(bootstrap: str, plan: Plan) -> AsyncIterator[_Look]:
+async def _looking(connection: Connection, plan: Plan) -> AsyncIterator[_Look]:
     from aiokafka.errors import KafkaError
 
     names = [one.topic for one in readings(plan)]
     names += [*_heartbeat_topics(plan).values(), f"{plan.pipeline}.control"]
     try:
-        async with Observer(bootstrap, "status") as observer:
+        async with Observer(connection, "status") as observer:
             client = await observer.client()
             yield _Look(plan, client, await observer.consumer(), await describe(client, names))
     except KafkaError as error:
         raise BrokerUnreachableError(
-            f"the broker at {bootstrap} does not tell: {type(error).__name__}: {error}", mend="look at the broker's log"
+            f"the broker at {connection} does not tell: {type(error).__name__}: {error}",
+            mend="look at the broker's log",
         ) from None
 
 
-async def _settings(bootstrap: str, plan: Plan) -> Settings:
-    async with ControlReader(bootstrap, plan.pipeline) as reader:
+async def _settings(connection: Connection, plan: Plan) -> Settings:
+    async with ControlReader(connection, plan.pipeline) as reader:
         return await reader.read_whole()
 
 

@@ -75,7 +75,7 @@ def test_headrace_is_told_an_address_that_kafka_listens_to(compose: Any) -> None
 def test_the_mounted_pipeline_is_whole(compose: Any, tmp_path: Path) -> None:
     mounts = [volume.split(":") for volume in compose["services"]["headrace"]["volumes"]]
     (source,) = (mount[0] for mount in mounts if mount[1] == "/etc/headrace/pipeline.yaml")
-    assert compile_file(ROOT / "docker" / source, registry=str(tmp_path)).bootstrap is None
+    assert compile_file(ROOT / "docker" / source, registry=str(tmp_path)).broker.bootstrap is None
 
 
 @pytest.fixture

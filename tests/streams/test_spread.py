@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from headrace.streams.access.connection import Connection
 from headrace.streams.spread import Spread
 from tests.support.planned import compiled
 
@@ -11,7 +12,7 @@ TOPIC = "reviews.link.expert.1"
 
 
 def spread(folder: Path, **lags: int) -> Spread:
-    made = Spread("nowhere:9092", compiled(folder))
+    made = Spread(Connection("nowhere:9092"), compiled(folder))
     if lags:
         made._lags = {TOPIC: {int(name[1:]): lag for name, lag in lags.items()}}
     return made

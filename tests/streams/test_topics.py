@@ -13,6 +13,7 @@ import pytest
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.dead import HEADROOM_BYTES
+from headrace.streams.access.connection import Connection
 from headrace.streams.broker import Running
 from headrace.streams.errors import (
     BrokerUnreachableError,
@@ -32,7 +33,7 @@ MakePlan = Callable[..., Plan]
 
 @pytest.fixture
 def client(kafka: Running) -> Client:
-    return Client(kafka.bootstrap)
+    return Client(Connection(kafka.bootstrap))
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def planned(tmp_path: Path, topic: Callable[..., str]) -> MakePlan:
 
 async def test_missing_topics_are_made_as_the_plan_says(planned: MakePlan, client: Client, kafka: Running) -> None:
     plan = planned(topics={"partitions": 3})
-    there = await ensure_topics(plan, kafka.bootstrap)
+    there = await ensure_topics(plan, Connection(kafka.bootstrap))
     assert {name: facts.partitions for name, facts in there.items()} == {
         plan.input.topic: 3,
         plan.outputs[0].name: 3,
@@ -75,7 +76,9 @@ async def test_missing_topics_are_made_as_the_plan_says(planned: MakePlan, clien
 
 async def test_a_second_worker_finds_them_and_makes_nothing(planned: MakePlan, kafka: Running) -> None:
     plan = planned()
-    assert await ensure_topics(plan, kafka.bootstrap) == await ensure_topics(plan, kafka.bootstrap)
+    assert await ensure_topics(plan, Connection(kafka.bootstrap)) == await ensure_topics(
+        plan, Connection(kafka.bootstrap)
+    )
 
 
 async def test_what_is_missing_is_as_wide_as_the_input_that_is_there(
@@ -83,7 +86,7 @@ async def test_what_is_missing_is_as_wide_as_the_input_that_is_there(
 ) -> None:
     plan = planned()
     client.make_topic(plan.input.topic, 5, max_message_bytes="3000000")
-    there = await ensure_topics(plan, kafka.bootstrap)
+    there = await ensure_topics(plan, Connection(kafka.bootstrap))
     assert there[plan.outputs[0].name].partitions == 5
     assert there[plan.dead_topic].max_message_bytes == 3_000_000 + HEADROOM_BYTES
 
@@ -91,7 +94,7 @@ async def test_what_is_missing_is_as_wide_as_the_input_that_is_there(
 async def test_a_compacted_topic_is_known_as_one(planned: MakePlan, client: Client, kafka: Running) -> None:
     plan = planned()
     client.make_topic(plan.outputs[0].name, 1, cleanup_policy="compact,delete")
-    there = await ensure_topics(plan, kafka.bootstrap)
+    there = await ensure_topics(plan, Connection(kafka.bootstrap))
     compacted = {name for name, facts in there.items() if facts.is_compacted}
     assert compacted == {plan.outputs[0].name, f"{plan.pipeline}.control"}
 
@@ -106,7 +109,7 @@ async def test_other_partitions_than_the_plan_s_are_refused_at_their_place(
     with pytest.raises(
         PartitionsError, match="has 3 partitions, the plan says 2; write partitions: 3, or leave"
     ) as caught:
-        await ensure_topics(plan, kafka.bootstrap)
+        await ensure_topics(plan, Connection(kafka.bootstrap))
     assert caught.value.place is not None
     assert caught.value.place.line == (4 if role else 3)
     assert client.partitions(plan.dead_topic) == 0, "nothing is made for a plan that is refused"
@@ -119,7 +122,7 @@ async def test_without_leave_to_make_topics_all_that_are_missing_are_named(
     plan = planned(topics={"create": False})
     client.make_topic(plan.outputs[0].name)
     with pytest.raises(TopicMissingError) as caught:
-        await ensure_topics(plan, kafka.bootstrap)
+        await ensure_topics(plan, Connection(kafka.bootstrap))
     for name in (plan.input.topic, plan.dead_topic, plan.groups["main"].heartbeat_topic):
         assert repr(name) in str(caught.value)
     assert repr(plan.outputs[0].name) not in str(caught.value)
@@ -133,13 +136,13 @@ async def test_a_dead_letter_topic_that_takes_too_little_is_refused(
     plan = planned()
     client.make_topic(plan.dead_topic)
     with pytest.raises(TopicLimitError, match=f"set its max.message.bytes to {LIMIT + HEADROOM_BYTES}"):
-        await ensure_topics(plan, kafka.bootstrap)
+        await ensure_topics(plan, Connection(kafka.bootstrap))
 
 
 @pytest.mark.provokes("HR213")
 async def test_more_replicas_than_brokers_are_refused_in_the_broker_s_words(planned: MakePlan, kafka: Running) -> None:
     with pytest.raises(TopicRefusedError, match=r"refuses to make topic .* 3 time"):
-        await ensure_topics(planned(topics={"replication": 3}), kafka.bootstrap)
+        await ensure_topics(planned(topics={"replication": 3}), Connection(kafka.bootstrap))
 
 
 @pytest.mark.provokes("HR201")
@@ -160,7 +163,7 @@ async def test_an_address_without_a_broker_is_one_line_and_no_log(
     address: str, planned: MakePlan, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(BrokerUnreachableError, match=r"no Kafka broker answers at .*; start it, or correct"):
-        await ensure_topics(planned(), address)
+        await ensure_topics(planned(), Connection(address))
     assert caplog.records == []
 
 
@@ -169,4 +172,4 @@ async def test_something_else_that_listens_there_is_not_waited_for_long(
 ) -> None:
     monkeypatch.setattr("headrace.streams.topics.ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(BrokerUnreachableError, match="TimeoutError"):
-        await ensure_topics(planned(), f"127.0.0.1:{mute.getsockname()[1]}")
+        await ensure_topics(planned(), Connection(f"127.0.0.1:{mute.getsockname()[1]}"))

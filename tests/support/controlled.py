@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from headrace.streams.access.connection import Connection
 from tests.support.client import Client
 
 __all__ = ["Controlled"]
@@ -34,6 +35,10 @@ class Controlled(NamedTuple):
     @property
     def bootstrap(self) -> str:
         return self.client.bootstrap
+
+    @property
+    def connection(self) -> Connection:
+        return Connection(self.bootstrap)
 
     def make(self) -> Controlled:
         """Write the file, and make the control and audit topics and an input of two partitions."""

@@ -50,7 +50,7 @@ def swapped(whole: str, old: str, new: str) -> str:
 
 def test_a_whole_file_compiles_to_everything_it_says(compiled: Compile, tmp_path: Path) -> None:
     plan = compiled(WHOLE, environ={"BROKER": "kafka:9092"})
-    assert (plan.pipeline, plan.bootstrap) == ("reviews", "kafka:9092")
+    assert (plan.pipeline, plan.broker.bootstrap) == ("reviews", "kafka:9092")
     assert (plan.input.topic, plan.input.codec.name, plan.input.start) == ("reviews", "json", "latest")
     assert (plan.input.intake.text, plan.input.intake.unit) == (("body", "text"), ("user",))
     assert (plan.input.intake.max_bytes, plan.input.intake.deadline_ms) == (65_536, 120_000)

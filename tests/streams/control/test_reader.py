@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from headrace.core.control import Settings
 from headrace.core.wire.control import AliasMove
+from headrace.streams.access.connection import Connection
 from headrace.streams.broker import start, stop
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.errors import BrokerUnreachableError
@@ -40,7 +41,7 @@ class Changes:
 
 
 async def test_an_empty_topic_says_nothing(controlled: Controlled) -> None:
-    async with ControlReader(controlled.bootstrap, controlled.pipeline) as reader:
+    async with ControlReader(controlled.connection, controlled.pipeline) as reader:
         assert await reader.read_whole() == Settings()
 
 
@@ -52,7 +53,7 @@ async def test_everything_that_is_there_is_read_at_once_and_later_values_win(con
         ("paused/expert", b"{}"),
         ("paused/expert", None),
     )
-    async with ControlReader(controlled.bootstrap, controlled.pipeline) as reader:
+    async with ControlReader(controlled.connection, controlled.pipeline) as reader:
         settings = await reader.read_whole()
     assert len(settings.skips()["expert"]) == 2000
     assert settings.aliases() == {"reviews@prod": "2"}
@@ -62,7 +63,7 @@ async def test_everything_that_is_there_is_read_at_once_and_later_values_win(con
 async def test_changes_are_told_as_they_come(controlled: Controlled) -> None:
     controlled.write(("alias/reviews@prod", b'{"version": 1}'))
     changes = Changes()
-    async with ControlReader(controlled.bootstrap, controlled.pipeline) as reader:
+    async with ControlReader(controlled.connection, controlled.pipeline) as reader:
         await reader.read_whole()
         following = asyncio.create_task(reader.follow(changes))
         controlled.write(("paused/expert", b'{"why": "rest"}'))
@@ -85,7 +86,7 @@ async def test_a_damaged_value_is_logged_and_the_one_before_it_stays(
     producer.produce(controlled.control, b"{}", b"\xff\xfe")
     assert producer.flush(20) == 0
     with caplog.at_level(logging.WARNING):
-        async with ControlReader(controlled.bootstrap, controlled.pipeline) as reader:
+        async with ControlReader(controlled.connection, controlled.pipeline) as reader:
             settings = await reader.read_whole()
     assert settings.value("alias/reviews@prod") == AliasMove(version="1")
     told = [record.getMessage() for record in caplog.records if record.name.startswith("headrace")]
@@ -94,13 +95,13 @@ async def test_a_damaged_value_is_logged_and_the_one_before_it_stays(
 
 
 async def test_what_was_aborted_is_not_in_force_and_does_not_hold_up(controlled: Controlled) -> None:
-    producer = Producer({"bootstrap.servers": controlled.bootstrap, "transactional.id": controlled.pipeline})
+    producer = Producer({"bootstrap.servers": controlled.connection, "transactional.id": controlled.pipeline})
     producer.init_transactions(20)
     producer.begin_transaction()
     producer.produce(controlled.control, b"{}", "paused/expert")
     producer.flush(20)
     producer.abort_transaction(20)
-    async with ControlReader(controlled.bootstrap, controlled.pipeline) as reader:
+    async with ControlReader(controlled.connection, controlled.pipeline) as reader:
         assert await reader.read_whole() == Settings(), "an abort marker is the last thing in the topic"
 
 
@@ -109,7 +110,7 @@ async def test_following_goes_on_when_the_broker_comes_back(broker_home: Path) -
     client = Client(running.bootstrap)
     client.make_topic("p.control", cleanup_policy="compact")
     changes = Changes()
-    async with ControlReader(running.bootstrap, "p") as reader:
+    async with ControlReader(Connection(running.bootstrap), "p") as reader:
         await reader.read_whole()
         following = asyncio.create_task(reader.follow(changes))
         await asyncio.to_thread(stop, broker_home)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace.core.config.broker import Broker
+from headrace.streams.access.connection import Connection
 from headrace.streams.broker import start
 from headrace.streams.doctor import kafka as look
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.broker
 def test_a_broker_that_answers_is_told_with_nodes_and_release(kafka: Running) -> None:
-    answer, release = look.look_at_kafka(kafka.bootstrap, kafka.bootstrap)
+    answer, release = look.look_at_kafka(Connection(kafka.bootstrap), Broker(bootstrap=kafka.bootstrap))
     assert answer.fact == f"{kafka.bootstrap} answers, named by the file: 1 node ({kafka.bootstrap})"
     assert (release.state, release.fact.startswith("4.0 or newer (Fetch ")) == ("ok", True)
 
@@ -35,7 +37,7 @@ def test_a_release_is_told_by_the_requests_it_takes(oldest: int, newest: int, st
 
 @pytest.mark.provokes("HR201")
 def test_a_broker_that_is_not_there_fails_in_one_line() -> None:
-    (found,) = look.look_at_kafka("127.0.0.1:1", None)
+    (found,) = look.look_at_kafka(Connection("127.0.0.1:1"), None)
     assert found.state == "fail"
     assert found.fact.startswith("HR201 no Kafka broker answers at 127.0.0.1:1 ")
 
@@ -44,7 +46,7 @@ def test_a_broker_that_is_not_there_fails_in_one_line() -> None:
 def test_something_that_takes_connections_and_says_nothing_fails_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "_ANSWER_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        (found,) = look.look_at_kafka(f"127.0.0.1:{silent.getsockname()[1]}", None)
+        (found,) = look.look_at_kafka(Connection(f"127.0.0.1:{silent.getsockname()[1]}"), None)
     assert found.fact.endswith("(TimeoutError)")
 
 
@@ -67,7 +69,7 @@ def test_in_a_container_a_broker_must_be_named(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.provokes("HR221")
 def test_a_broker_that_died_is_a_warning_since_the_next_command_starts_it(broker_home: Path) -> None:
     running = start(broker_home, port=0)
-    assert look.find_broker(None) == (running.bootstrap, None)
+    assert look.find_broker(None) == (Connection(running.bootstrap), None)
     os.kill(running.pid, signal.SIGKILL)
     while look.find_broker(None)[0]:  # its process ends a moment later
         pass

@@ -11,6 +11,7 @@ import pytest
 from headrace.core.plan.plan import Plan
 from headrace.core.registry.folder import read_folder
 from headrace.core.registry.store import Registry
+from headrace.streams.access.connection import Connection
 from headrace.streams.doctor import pipeline as look
 from tests.support.client import Client
 from tests.tiny_model import write_model
@@ -38,7 +39,7 @@ def plan(tmp_path: Path, topic: Callable[..., str]) -> Callable[..., Plan]:
 
 def topics(plan: Plan, kafka: Running) -> dict[str, tuple[str, str]]:
     """Return state and fact of each topic by its name's last part; that of the input is empty."""
-    found = look.look_at_topics(plan, kafka.bootstrap)
+    found = look.look_at_topics(plan, Connection(kafka.bootstrap))
     return {
         planned.name.removeprefix(plan.pipeline): (one.state, one.fact)
         for planned, one in zip(plan.topics, found, strict=True)

@@ -27,7 +27,7 @@ def plan_of(pipeline: Controlled) -> Plan:
 
 
 async def look(pipeline: Controlled) -> PipelineFacts:
-    return await gather(pipeline.bootstrap, plan_of(pipeline))
+    return await gather(pipeline.connection, plan_of(pipeline))
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def member(pipeline: Controlled) -> AsyncIterator[AIOKafkaConsumer]:
     """A worker's consumer, as far as the broker can tell."""
     consumer = AIOKafkaConsumer(
         pipeline.pipeline,
-        bootstrap_servers=pipeline.bootstrap,
+        bootstrap_servers=pipeline.connection,
         group_id=pipeline.group,
         client_id="headrace-p-w1-consumer",
         enable_auto_commit=False,
@@ -152,7 +152,7 @@ async def test_one_stage_can_be_asked_for_alone(controlled: Controlled) -> None:
     controlled.publish(5)
     controlled.client.commit(controlled.group, controlled.pipeline, {0: 2})
     plan = plan_of(controlled)
-    found = await stage_spans(controlled.bootstrap, plan, readings(plan)[0])
+    found = await stage_spans(controlled.connection, plan, readings(plan)[0])
     assert found == {0: Span(0, 2, 5, 2), 1: Span(0, None, 0, 0)}
 
 
