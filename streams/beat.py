@@ -6,18 +6,23 @@ import asyncio
 import logging
 import os
 import socket
+import time
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 
 from headrace.core.wire.heartbeat import BEAT_S, Heartbeat, encode_heartbeat
+from headrace.streams.access.denial import denial
+from headrace.streams.access.refusal import refusal
 from headrace.streams.control.writer import now
+from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.stage import WorkerParts
 
 __all__ = ["BeatService"]
 
 PATIENCE_S = 5.0
+REFUSED_S = 20.0  # a password that is being changed, or a broker that starts, is waited for so long
 
 
 class BeatService(Service):  # type: ignore[misc]  # mode has no types
@@ -28,6 +33,7 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
 
     async def on_start(self) -> None:
         """Connect, and begin."""
+        self._refused_at: float | None = None
         self._producer = AIOKafkaProducer(
             **self.parts.connection.options,
             client_id=f"headrace-{self.parts.plan.pipeline}-{self.parts.instance}-beat",
@@ -55,8 +61,23 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
             sent = await self._producer.send(parts.group.heartbeat_topic, value, key=parts.instance.encode())
             await asyncio.wait_for(sent, PATIENCE_S)
             parts.health.broker()
+            self._refused_at = None
         except (KafkaError, TimeoutError) as error:
-            parts.health.broker(f"the broker does not answer ({type(error).__name__})")
+            if (denied := denial(error, parts.connection, operation="Write")) is not None:
+                parts.ending.fail(denied)
+            else:
+                await self._ask_why(error)
+
+    async def _ask_why(self, error: BaseException) -> None:
+        """Let readiness say why no heartbeat gets through; a broker that goes on refusing us ends the worker."""
+        why = await refusal(self.parts.connection, error)
+        self.parts.health.broker(why.fault)
+        if isinstance(why, BrokerUnreachableError):  # it comes back some day
+            self._refused_at = None
+            return
+        self._refused_at = self._refused_at or time.monotonic()
+        if time.monotonic() - self._refused_at > REFUSED_S:
+            self.parts.ending.fail(why)
 
     def _heartbeat(self) -> Heartbeat:
         parts = self.parts

@@ -43,6 +43,7 @@ class LoopSettings:
         stage: whose loop it is, for health and figures.
         weigh: how many records a message holds, where it is a frame; None where each message is one.
         paused: why nothing is to be read; None when nothing speaks against it.
+        denied: what an error says of rights that are missing, which no waiting brings.
         first_backoff_s: how long it pauses after an error.
         last_backoff_s: the longest such pause.
     """
@@ -51,6 +52,7 @@ class LoopSettings:
     stage: str = "ingress"
     weigh: Callable[[Message], int] | None = None
     paused: Callable[[], str | None] = lambda: None
+    denied: Callable[[Exception], HeadraceError | None] = lambda error: None
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -264,6 +266,8 @@ class RecordLoop:
 
     async def _recover(self, error: Exception) -> None:
         self._failed_at = time.monotonic()
+        if (denied := self._settings.denied(error)) is not None:
+            raise denied from error
         self._refuse_endless(error)
         self._health.reading(False, f"{type(error).__name__}: {error}", self._settings.stage)
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)

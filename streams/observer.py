@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from headrace.streams.access.connection import Connection
-from headrace.streams.errors import BrokerUnreachableError
+from headrace.streams.access.denial import denial
+from headrace.streams.access.refusal import refusal
 from headrace.streams.topics import admin, silence
 
 __all__ = ["FETCH_BYTES", "Observer"]
@@ -71,6 +72,8 @@ class Observer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+        if error is not None and (denied := denial(error, self._connection)) is not None:
+            raise denied from None
 
     def _new_consumer(self) -> Any:
         from aiokafka import AIOKafkaConsumer
@@ -93,10 +96,7 @@ class Observer:
             with silence():
                 await asyncio.wait_for(consumer.start(), START_S)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise BrokerUnreachableError(
-                f"no Kafka broker answers at {self._connection} ({type(error).__name__})",
-                mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
-            ) from None
+            raise await refusal(self._connection, error) from None
 
 
 async def _stop(consumer: Any) -> None:

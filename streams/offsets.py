@@ -39,14 +39,14 @@ class Span(NamedTuple):
 
 async def committed(client: Any, group: str) -> Mapping[Any, int]:
     """Return the group's committed offsets by partition; a cluster that is still making itself up is waited for."""
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
     deadline = time.monotonic() + COORDINATOR_S
     while True:
         try:
             found = await client.list_consumer_group_offsets(group)
-        except KafkaError:
-            if time.monotonic() > deadline:
+        except KafkaError as error:
+            if time.monotonic() > deadline or isinstance(error, GroupAuthorizationFailedError):
                 raise
             await asyncio.sleep(0.1)
         else:

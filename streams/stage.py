@@ -18,6 +18,7 @@ from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.wire.frame import records_in
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denial
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
@@ -201,8 +202,16 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 stage=stage.name,
                 weigh=(lambda message: records_in(message.value)) if is_link else None,
                 paused=lambda: parts.live.state.paused.get(stage.name),
+                denied=self._denied,
             ),
         )
+
+    def _denied(self, error: Exception) -> HeadraceError | None:
+        """Return what an error of the loop says of rights: of the group, of what is read, or of what is written."""
+        found = denial(error, self.parts.connection, operation="Write", group=self.stage.consumer_group)
+        if found is not None and found.name in (self.stage.reads, self.parts.plan.input.topic):
+            return denial(error, self.parts.connection, operation="Read")
+        return found
 
     async def _resume(self) -> Mapping[Any, int]:
         tps = self._consumer.assignment()

@@ -13,6 +13,7 @@ from typing import Any
 from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.wire.dead import HEADROOM_BYTES
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denial, denials
 from headrace.streams.access.refusal import refusal
 from headrace.streams.errors import (
     PartitionsError,
@@ -31,6 +32,7 @@ DEFAULT_LIMIT_BYTES = 1_048_588
 
 _INVALID_PARTITIONS = 37
 _ALREADY_THERE = 36  # TOPIC_ALREADY_EXISTS: another worker was quicker
+_DENIED = 29  # TOPIC_AUTHORIZATION_FAILED
 _ASKED = ("max.message.bytes", "cleanup.policy")
 
 
@@ -51,6 +53,7 @@ async def admin(connection: Connection) -> AsyncIterator[Any]:
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
         LoginRefusedError: HR241.
+        AccessDeniedError: HR243, for what the broker does not allow while it is used.
         TlsRefusedError: HR242.
     """
     from aiokafka.admin import AIOKafkaAdminClient
@@ -68,7 +71,8 @@ async def admin(connection: Connection) -> AsyncIterator[Any]:
             why = await refusal(connection, error)
         raise why from None
     try:
-        yield client
+        with denials(connection, operation="Create"):
+            yield client
     finally:
         await _close(client)
 
@@ -100,6 +104,7 @@ async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, Topi
         PartitionsError: HR212, a topic has other partitions than the plan.
         TopicRefusedError: HR213, the broker refuses.
         TopicLimitError: HR214, a topic takes too little.
+        AccessDeniedError: HR243, the broker does not let us look, or make them.
     """
     from aiokafka.errors import KafkaError
 
@@ -109,6 +114,8 @@ async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, Topi
             apps = [group.app_id for group in plan.groups.values()]
             await _greet_coordinators(client, (plan.consumer_group, *apps))
         except KafkaError as error:
+            if denial(error, connection) is not None:
+                raise  # what `admin` makes of it says more
             raise TopicRefusedError(
                 f"the broker does not tell or make topics: {error}", mend="ask whoever runs the cluster"
             ) from None
@@ -168,7 +175,9 @@ async def describe(client: Any, names: list[str], *, wait: bool = False, width: 
         await asyncio.sleep(0.05)  # metadata follows a creation within milliseconds; there is nothing to await
     else:
         absent = ", ".join(sorted(set(names) - set(found)))
-        raise TopicRefusedError(f"topics were made but do not appear: {absent}", mend="look at the broker's log")
+        raise TopicRefusedError(
+            f"topics were made but do not appear: {absent}", mend="allow Describe on them, or look at the broker's log"
+        )
     settings = await _settings(client, list(found))
     return {name: _facts(name, len(topic["partitions"]), settings.get(name, {})) for name, topic in found.items()}
 
@@ -180,15 +189,18 @@ def _facts(name: str, partitions: int, settings: Mapping[str, str]) -> TopicFact
 
 async def _settings(client: Any, names: list[str]) -> dict[str, dict[str, str]]:
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+    from aiokafka.errors import TopicAuthorizationFailedError
 
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ASKED, "")) for name in names]
-    return {
-        name: {entry[0]: entry[1] for entry in entries}
-        for response in await client.describe_configs(asked)
-        for _, _, _, name, entries in response.resources
-    }
+    found = {}
+    for response in await client.describe_configs(asked):
+        for code, _, _, name, entries in response.resources:
+            if code == _DENIED:
+                raise TopicAuthorizationFailedError(name, "DescribeConfigs")
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
 
 
 async def _greet_coordinators(client: Any, groups: tuple[str, ...]) -> None:
@@ -196,7 +208,7 @@ async def _greet_coordinators(client: Any, groups: tuple[str, ...]) -> None:
 
     Without it the first lines that a newcomer reads are three errors of aiokafka.
     """
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
     deadline = time.monotonic() + ANSWER_S
     for group in groups:
@@ -205,6 +217,8 @@ async def _greet_coordinators(client: Any, groups: tuple[str, ...]) -> None:
                 with silence():
                     await client.list_consumer_group_offsets(group)
                 break
+            except GroupAuthorizationFailedError:
+                raise GroupAuthorizationFailedError(group) from None
             except KafkaError:
                 await asyncio.sleep(0.05)
 
@@ -225,17 +239,23 @@ def _refuse_missing(plan: Plan, missing: list[TopicPlan]) -> None:
     if missing and not plan.topic_rules.create:
         names = ", ".join(repr(topic.name) for topic in missing)
         raise TopicMissingError(
-            f"no topic {names}", mend="create it, or set topics: {create: true}", place=missing[0].place
+            f"no topic {names}",
+            mend="create it, allow Describe on it, or set topics: {create: true}",
+            place=missing[0].place,
         )
 
 
 async def _make(client: Any, plan: Plan, missing: list[TopicPlan], there: Mapping[str, TopicFacts]) -> None:
+    from aiokafka.errors import TopicAuthorizationFailedError
+
     source = there.get(plan.input.topic)
     width = source.partitions if source else plan.topic_rules.partitions or DEFAULT_PARTITIONS
     limit = source.max_message_bytes if source else DEFAULT_LIMIT_BYTES
     wanted = [_new_topic(topic, topic.partitions or width, limit, plan.topic_rules.replication) for topic in missing]
     response = await client.create_topics(wanted)
     for name, code, *reason in response.topic_errors:
+        if code == _DENIED:
+            raise TopicAuthorizationFailedError(name, "Create")
         if code not in (0, _ALREADY_THERE):
             raise TopicRefusedError(
                 f"the broker refuses to make topic {name!r}: {_reason(code, reason)}",

@@ -148,6 +148,9 @@ async def _live(parts: WorkerParts, entries: tuple[StagePlan, ...], changes: Cha
 def _refuse_deaf(following: asyncio.Task[None], ending: Ending) -> None:
     """A worker that no longer hears what is changed must not run on: it would not pause, skip or switch."""
     if not following.cancelled() and (error := following.exception()) is not None:
+        if isinstance(error, HeadraceError):
+            ending.fail(error)
+            return
         fault = f"the control topic is no longer followed: {type(error).__name__}: {error}"
         ending.fail(UnexpectedError(fault, mend="report it with the log"))
 

@@ -17,6 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from headrace.streams.broker import Running
+    from tests.support.secured import Secured
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 WATCH = "import sys, pathlib, headrace.streams.broker as b; sys.stdin.read(); b.stop(pathlib.Path(sys.argv[1]))"
@@ -49,6 +50,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("kafka")
     with stopped_at_last(home):
         yield start(home, port=0)
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """The Kafka of the whole run that asks for passwords and certificates, and has rules."""
+    from tests.support.secured import Secured
+
+    home = tmp_path_factory.mktemp("secured")
+    with stopped_at_last(home):
+        yield Secured(home).start()
 
 
 @pytest.fixture

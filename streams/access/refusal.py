@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from headrace.core.errors import BrokerError
@@ -12,9 +13,9 @@ from headrace.streams.access.connection import Connection
 from headrace.streams.access.errors import LoginRefusedError, TlsRefusedError
 from headrace.streams.errors import BrokerUnreachableError
 
-__all__ = ["refusal", "unreachable"]
+__all__ = ["causes", "refusal", "unreachable"]
 
-KNOCK_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
+KNOCK_S = 3.0  # a broker answers within milliseconds; what listens there and says nothing is none
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _OTHER_HOST = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -40,21 +41,37 @@ async def refusal(connection: Connection, error: BaseException | None = None) ->
     from aiokafka.conn import collect_hosts
 
     met: BrokerError | None = None
-    for host, port, _ in collect_hosts(connection.bootstrap):
+    try:
+        hosts = collect_hosts(connection.bootstrap)
+    except ValueError as wrong:
+        return unreachable(connection, wrong)
+    for host, port, _ in hosts:
         try:
-            await _knock(host, port, connection)
+            nodes = await _knock(host, port, connection)
         except Exception as found:  # noqa: BLE001 - aiokafka asserts where a broker answers strangely
             met = _meaning(found, f"{host}:{port}", connection) or met
         else:
-            return BrokerUnreachableError(
-                f"the broker at {host}:{port} answers, but not where it says that it is"
-                f" ({type(error).__name__ if error else 'no answer'})",
-                mend="look at its advertised.listeners: its clients must be able to connect to what stands there",
-            )
+            return await _advertised(f"{host}:{port}", nodes) or unreachable(connection, error)
     return met or unreachable(connection, error)
 
 
-async def _knock(host: str, port: int, connection: Connection) -> None:
+async def _advertised(where: str, nodes: list[tuple[str, int]]) -> BrokerUnreachableError | None:
+    """Return what is wrong with the addresses that a broker tells its clients; None when one of them answers."""
+    for host, port in nodes:
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(KNOCK_S):
+                _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return None
+    told = ", ".join(f"{host}:{port}" for host, port in nodes) or "nowhere"
+    return BrokerUnreachableError(
+        f"the broker at {where} says that it is at {told}, and nobody answers there",
+        mend="correct its advertised.listeners: clients must be able to connect to what stands there",
+    )
+
+
+async def _knock(host: str, port: int, connection: Connection) -> list[tuple[str, int]]:
+    """Log in, and return where the brokers say that they are."""
     from aiokafka.conn import create_conn
     from aiokafka.protocol.metadata import MetadataRequest
 
@@ -63,7 +80,8 @@ async def _knock(host: str, port: int, connection: Connection) -> None:
             host, port, client_id="headrace-knock", request_timeout_ms=int(KNOCK_S * 1000), **connection.access
         )
         try:
-            await conn.send(MetadataRequest([]))
+            metadata = await conn.send(MetadataRequest([]))
+            return [(node[1], node[2]) for node in metadata.brokers]
         finally:
             conn.close()
 
@@ -72,23 +90,23 @@ def _meaning(error: BaseException, where: str, connection: Connection) -> Broker
     """Return what an error of one knock means; None when it only says that nobody is there."""
     from aiokafka.errors import IllegalSaslStateError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
-    causes = list(_causes(error))
-    tls = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
+    met = list(causes(error))
+    tls = next((one for one in met if isinstance(one, ssl.SSLError)), None)
     if tls is not None:
         return _tls_meaning(tls, where, connection)
-    if any(isinstance(one, SaslAuthenticationFailed | ValueError | AssertionError) for one in causes):
+    if any(isinstance(one, SaslAuthenticationFailed | ValueError | AssertionError) for one in met):
         return LoginRefusedError(
             f"{where} refuses the name or the password of {connection.principal} ({connection.mechanism})",
             mend="correct sasl_username, its password or sasl_mechanism",
         )
-    if any(isinstance(one, UnsupportedSaslMechanismError | IllegalSaslStateError) for one in causes):
+    if any(isinstance(one, UnsupportedSaslMechanismError | IllegalSaslStateError) for one in met):
         return LoginRefusedError(
             f"{where} does not take {connection.mechanism}",
             mend="correct sasl_mechanism, security_protocol or the port",
         )
-    if any(isinstance(one, EOFError | ConnectionResetError) for one in causes):
+    if any(isinstance(one, EOFError | ConnectionResetError) for one in met):
         return TlsRefusedError(
-            f"{where} closes the connection without a word, as when it speaks something else than "
+            f"{where} closes the connection without a word, as when it wants another security_protocol than "
             f"{connection.protocol}",
             mend="correct security_protocol or the port",
         )
@@ -123,7 +141,8 @@ def _tls_meaning(error: ssl.SSLError, where: str, connection: Connection) -> Tls
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what caused it, and so on."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen

@@ -10,6 +10,7 @@ from typing import Any
 
 from headrace.core.record import Message, Position
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denials
 from headrace.streams.topics import admin
 
 __all__ = ["Follower", "following"]
@@ -24,8 +25,17 @@ _ANSWER_S = 5.0
 class Follower:
     """Reads topics from their end, or from their beginning; one that is made later is read whole."""
 
-    def __init__(self, consumer: Any, client: Any, topics: Sequence[str], *, from_start: bool, tell: Tell) -> None:
-        self._consumer, self._client = consumer, client
+    def __init__(
+        self,
+        consumer: Any,
+        client: Any,
+        topics: Sequence[str],
+        *,
+        connection: Connection,
+        from_start: bool,
+        tell: Tell,
+    ) -> None:
+        self._consumer, self._client, self._connection = consumer, client, connection
         self._topics, self._from_start, self._tell = topics, from_start, tell
         self._next: dict[Any, int] = {}
         self._absent: set[str] | None = None
@@ -33,7 +43,11 @@ class Follower:
         self._look_at = 0.0
 
     async def messages(self) -> AsyncIterator[list[Message]]:
-        """Yield what has come, oldest first, several times a second, also when that is nothing; never end."""
+        """Yield what has come, oldest first, several times a second, also when that is nothing; never end.
+
+        Raises:
+            AccessDeniedError: HR243, the broker does not let us read.
+        """
         while True:
             if time.monotonic() >= self._look_at:
                 await self._look()
@@ -43,7 +57,8 @@ class Follower:
         if not self._next:
             await asyncio.sleep(_POLL_MS / 1000)
             return []
-        found: dict[Any, list[Any]] = await self._consumer.getmany(timeout_ms=_POLL_MS)
+        with denials(self._connection):
+            found: dict[Any, list[Any]] = await self._consumer.getmany(timeout_ms=_POLL_MS)
         for partition, records in found.items():
             self._next[partition] = records[-1].offset + 1
         messages = [_message(record) for records in found.values() for record in records]
@@ -54,8 +69,9 @@ class Follower:
         from aiokafka.errors import KafkaError
 
         try:
-            there = await asyncio.wait_for(self._partitions(), _ANSWER_S)
-            await asyncio.wait_for(self._take(there), _ANSWER_S)
+            with denials(self._connection):
+                there = await asyncio.wait_for(self._partitions(), _ANSWER_S)
+                await asyncio.wait_for(self._take(there), _ANSWER_S)
         except (KafkaError, OSError, TimeoutError):
             if not self._is_lost:
                 self._tell("the broker does not answer; waiting for it")
@@ -135,7 +151,7 @@ async def following(
         )
         await consumer.start()
         try:
-            yield Follower(consumer, client, topics, from_start=from_start, tell=tell)
+            yield Follower(consumer, client, topics, connection=connection, from_start=from_start, tell=tell)
         finally:
             await consumer.stop()
 

@@ -84,6 +84,7 @@ async def publish(
             report.failure = error
         report.interrupted = stop.is_set()
         await _drain(publisher, report)
+        report.failure = report.failure or publisher.denied
         report.sent, report.refused = publisher.acknowledged, dict(publisher.refused)
     report.seconds = time.monotonic() - began
     return report

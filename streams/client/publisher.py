@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denial
+from headrace.streams.access.errors import AccessDeniedError
+from headrace.streams.access.refusal import refusal
 from headrace.streams.client.parcel import Parcel
 from headrace.streams.errors import BrokerUnreachableError
 
@@ -43,6 +46,8 @@ class Publisher:
         self._progress = asyncio.Event()
         self.acknowledged = 0
         self.refused: Counter[str] = Counter()
+        self.denied: AccessDeniedError | None = None
+        """What the broker does not let us do; None while it lets us."""
         self.is_broken = False
         """Whether the broker refused something; nothing more should be sent then."""
 
@@ -96,6 +101,7 @@ class Publisher:
 
     def _refuse(self, error: BaseException) -> None:
         self.is_broken = True
+        self.denied = denial(error, self._connection, operation="Write", topic=self._topic)
         self.refused[" ".join(str(error).split()) or type(error).__name__] += 1
 
     async def _await_progress(self) -> None:
@@ -136,10 +142,7 @@ async def publishing(connection: Connection, topic: str, *, limit_bytes: int) ->
         await producer.start()
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {connection} ({type(error).__name__})",
-            mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
-        ) from None
+        raise await refusal(connection, error) from None
     try:
         yield Publisher(producer, topic, limit_bytes=limit_bytes, connection=connection)
     finally:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from headrace.core.control import Settings
 from headrace.core.wire.control import SettingFormError
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denial
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.topics import silence
 
@@ -55,6 +56,7 @@ class ControlReader:
 
         Raises:
             BrokerUnreachableError: HR201, the broker does not answer, or not to the end.
+            AccessDeniedError: HR243, it does not let us.
         """
         from aiokafka.errors import KafkaError
 
@@ -67,7 +69,8 @@ class ControlReader:
                 while await self._consumer.position(partition) < end:
                     await self._poll()
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
-            raise BrokerUnreachableError(
+            denied = denial(error, self._connection, topic=self.topic)
+            raise denied or BrokerUnreachableError(
                 f"{self.topic} could not be read from the broker at {self._connection} ({type(error).__name__})",
                 mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
             ) from None
@@ -77,6 +80,9 @@ class ControlReader:
         """Go on reading until cancelled, and tell of every change; call `read_whole` first.
 
         While the broker is away nothing changes; then it goes on where it was.
+
+        Raises:
+            AccessDeniedError: HR243, the broker does not let us any more.
         """
         from aiokafka.errors import KafkaError
 
@@ -84,6 +90,8 @@ class ControlReader:
             try:
                 changed = await self._poll()
             except (KafkaError, OSError) as error:
+                if (denied := denial(error, self._connection, topic=self.topic)) is not None:
+                    raise denied from None
                 log.warning("%s cannot be followed for the moment: %s: %s", self.topic, type(error).__name__, error)
                 await asyncio.sleep(AGAIN_S)
                 continue

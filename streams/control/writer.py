@@ -14,6 +14,8 @@ from headrace.core.control import Settings
 from headrace.core.wire.audit import AuditEntry, encode_entry
 from headrace.core.wire.control import Setting, encode_setting
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denials
+from headrace.streams.access.refusal import refusal
 from headrace.streams.control.errors import NeverRunError, SettingRefusedError
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.errors import BrokerUnreachableError
@@ -83,6 +85,7 @@ async def set_settings(
         BrokerUnreachableError: HR201, nobody answers there.
         NeverRunError: HR218, the pipeline has no control or no audit topic there.
         SettingRefusedError: HR219, the broker does not take it.
+        AccessDeniedError: HR243, it does not let us.
     """
     before = await read_settings(connection, pipeline)
     after = before
@@ -95,9 +98,12 @@ async def set_settings(
             raise NeverRunError(audit, connection)
     async with _producing(connection) as producer:
         for change in made:
-            await _send(producer, control, change.key, None if change.new is None else encode_setting(change.new))
+            with denials(connection, operation="Write"):
+                setting = None if change.new is None else encode_setting(change.new)
+                await _send(producer, control, change.key, setting)
         for change in made:
-            await _send(producer, audit, change.key, encode_entry(_entry(change, who, why)))
+            with denials(connection, operation="Write"):
+                await _send(producer, audit, change.key, encode_entry(_entry(change, who, why)))
     return made
 
 
@@ -110,7 +116,12 @@ def _plain(setting: Setting | None) -> dict[str, Any] | None:
 
 
 async def _send(producer: Any, topic: str, key: str, value: bytes | None) -> None:
-    from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+    from aiokafka.errors import (
+        KafkaConnectionError,
+        KafkaError,
+        KafkaTimeoutError,
+        TopicAuthorizationFailedError,
+    )
 
     try:
         await asyncio.wait_for(producer.send_and_wait(topic, value, key=key.encode()), ANSWER_S)
@@ -119,6 +130,8 @@ async def _send(producer: Any, topic: str, key: str, value: bytes | None) -> Non
             f"the broker did not acknowledge {key!r} ({type(error).__name__})",
             mend="see whether it is in force with `headrace status`, then try again",
         ) from None
+    except TopicAuthorizationFailedError:
+        raise
     except KafkaError as error:
         raise SettingRefusedError(
             f"the broker did not take {key!r} into {topic}: {error}", mend="ask whoever runs the cluster"
@@ -135,10 +148,7 @@ async def _producing(connection: Connection) -> AsyncIterator[Any]:
         await producer.start()
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {connection} ({type(error).__name__})",
-            mend="start it, or correct broker.bootstrap or HEADRACE_BROKER",
-        ) from None
+        raise await refusal(connection, error) from None
     try:
         yield producer
     finally:

@@ -11,6 +11,7 @@ from headrace.core.control import Settings
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.control import Skip
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denial
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.target import Reading, readings
 from headrace.streams.control.writer import now
@@ -32,6 +33,7 @@ async def gather(connection: Connection, plan: Plan) -> PipelineFacts:
 
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
+        AccessDeniedError: HR243, the broker does not let us look.
     """
     async with _looking(connection, plan) as look:
         stages, control = readings(plan), f"{plan.pipeline}.control"
@@ -117,7 +119,7 @@ async def _looking(connection: Connection, plan: Plan) -> AsyncIterator[_Look]:
             client = await observer.client()
             yield _Look(plan, client, await observer.consumer(), await describe(client, names))
     except KafkaError as error:
-        raise BrokerUnreachableError(
+        raise denial(error, connection) or BrokerUnreachableError(
             f"the broker at {connection} does not tell: {type(error).__name__}: {error}",
             mend="look at the broker's log",
         ) from None

@@ -50,6 +50,8 @@ class Playground:
             "HEADRACE_HOME": str(self.home),
             "HEADRACE_BROKER": broker,
             "COLUMNS": "100",
+            "KAFKA_PASSWORD": "as the pages name them",
+            "KEY_PASSWORD": "as the pages name them",
         }
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.streams.access.connection import Connection
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.observer import Observer
 from headrace.streams.offsets import committed_offsets, end_offsets, lags, link_lags
@@ -25,7 +26,7 @@ async def test_every_link_that_is_there_has_its_lag_also_one_that_nobody_ever_re
     topic = make_link(controlled, "echo", 3, 0, 2)
     make_link(controlled, "old.2", 4)
     controlled.client.commit(f"{controlled.pipeline}.echo", topic, {0: 1, 1: 0})
-    async with Observer(controlled.bootstrap, "test") as observer:
+    async with Observer(controlled.connection, "test") as observer:
         assert await link_lags(observer, controlled.pipeline) == {"echo": 4, "old.2": 4}
         found = await lags(observer, {topic: f"{controlled.pipeline}.echo", "not-there": "nobody"})
         assert found == {topic: {0: 2, 1: 0, 2: 2}}
@@ -37,7 +38,7 @@ async def test_what_was_purged_is_no_lag_and_a_grown_link_is_seen(controlled: Co
     topic = make_link(controlled, "echo", 5)
     controlled.client.delete_before(topic, {0: 3})
     readers = {topic: f"{controlled.pipeline}.echo"}
-    async with Observer(controlled.bootstrap, "test") as observer:
+    async with Observer(controlled.connection, "test") as observer:
         assert await lags(observer, readers) == {topic: {0: 2}}
         controlled.client.grow_topic(topic, 2)
         controlled.client.publish(topic, {"value": b"frame", "partition": 1})
@@ -45,7 +46,7 @@ async def test_what_was_purged_is_no_lag_and_a_grown_link_is_seen(controlled: Co
 
 
 async def test_looks_share_their_connections_and_a_closed_observer_connects_anew(controlled: Controlled) -> None:
-    observer = Observer(controlled.bootstrap, "test")
+    observer = Observer(controlled.connection, "test")
     client, consumer = await observer.client(), await observer.consumer()
     await link_lags(observer, controlled.pipeline)
     assert (await observer.client(), await observer.consumer()) == (client, consumer)
@@ -57,7 +58,7 @@ async def test_looks_share_their_connections_and_a_closed_observer_connects_anew
 
 @pytest.mark.provokes("HR201")
 async def test_no_broker_is_one_clear_error() -> None:
-    async with Observer("127.0.0.1:1", "test") as observer:
+    async with Observer(Connection("127.0.0.1:1"), "test") as observer:
         with pytest.raises(BrokerUnreachableError, match="no Kafka broker answers"):
             await observer.client()
         with pytest.raises(BrokerUnreachableError, match="no Kafka broker answers"):

@@ -33,7 +33,7 @@ MakePlan = Callable[..., Plan]
 
 @pytest.fixture
 def client(kafka: Running) -> Client:
-    return Client(Connection(kafka.bootstrap))
+    return Client(kafka.bootstrap)
 
 
 @pytest.fixture
@@ -171,5 +171,6 @@ async def test_something_else_that_listens_there_is_not_waited_for_long(
     planned: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headrace.streams.topics.ANSWER_S", 0.2)
+    monkeypatch.setattr("headrace.streams.access.refusal.KNOCK_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(BrokerUnreachableError, match="TimeoutError"):
         await ensure_topics(planned(), Connection(f"127.0.0.1:{mute.getsockname()[1]}"))

@@ -34,7 +34,7 @@ class Node:
 
     Args:
         home: its state folder; `headrace.streams.broker.stop(home)` ends it.
-        settings: go before those of the embedded broker.
+        settings: go before those of the embedded broker; {host}, {port} and {controller} stand for its own.
         words: how its folder is formatted, beside the cluster's id.
         cluster_id: the cluster that it belongs to.
         prefix: a command that the process is started by.
@@ -75,7 +75,8 @@ class Node:
         for folder in (self.folders.data, self.folders.logs):
             folder.mkdir(parents=True, exist_ok=True)
         ours = server_settings(self.folders.data, port=self.port, controller_port=self.controller_port)
-        more = "".join(f"{key}={value}\n" for key, value in self.settings.items())
+        here = {"host": HOST, "port": self.port, "controller": self.controller_port}
+        more = "".join(f"{key}={value.format(**here)}\n" for key, value in self.settings.items())
         self.folders.server.write_text(ours + more)
         self.folders.log4j.write_text(log_settings(self.folders.logs))
         if not self.folders.meta.exists():
