@@ -123,6 +123,6 @@ async def test_following_goes_on_when_the_broker_comes_back(broker_home: Path) -
 
 @pytest.mark.provokes("HR201")
 async def test_no_broker_is_one_clear_error() -> None:
-    async with ControlReader("127.0.0.1:1", "p") as reader:
+    async with ControlReader(Connection("127.0.0.1:1"), "p") as reader:
         with pytest.raises(BrokerUnreachableError, match=r"p\.control could not be read"):
             await reader.read_whole()

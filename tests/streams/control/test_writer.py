@@ -9,6 +9,7 @@ import pytest
 
 from headrace.core.wire.audit import AuditEntry
 from headrace.core.wire.control import SettingFormError, StagePause
+from headrace.streams.access.connection import Connection
 from headrace.streams.control import writer
 from headrace.streams.control.errors import NeverRunError, SettingRefusedError
 from headrace.streams.control.writer import author, now, read_settings, set_settings
@@ -74,7 +75,7 @@ async def test_a_broker_that_refuses_is_quoted(controlled: Controlled) -> None:
 @pytest.mark.provokes("HR201")
 async def test_no_broker_is_one_clear_error() -> None:
     with pytest.raises(BrokerUnreachableError, match="no Kafka broker answers"):
-        await set_settings("127.0.0.1:1", "p", {}, who="ann@desk")
+        await set_settings(Connection("127.0.0.1:1"), "p", {}, who="ann@desk")
 
 
 def test_the_author_is_who_sits_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_an_input_that_takes_less_than_the_file_allows_is_a_warning(plan: Callab
 
 @pytest.mark.provokes("HR201")
 def test_a_broker_that_is_not_there_is_one_finding(plan: Callable[..., Plan]) -> None:
-    (found,) = look.look_at_topics(plan(), "127.0.0.1:1")
+    (found,) = look.look_at_topics(plan(), Connection("127.0.0.1:1"))
     assert (found.state, found.fact.split(" ")[0]) == ("fail", "HR201")
 
 

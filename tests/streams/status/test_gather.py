@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.heartbeat import Heartbeat, encode_heartbeat
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.target import readings
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.offsets import Span
@@ -35,7 +36,7 @@ async def member(pipeline: Controlled) -> AsyncIterator[AIOKafkaConsumer]:
     """A worker's consumer, as far as the broker can tell."""
     consumer = AIOKafkaConsumer(
         pipeline.pipeline,
-        bootstrap_servers=pipeline.connection,
+        bootstrap_servers=pipeline.bootstrap,
         group_id=pipeline.group,
         client_id="headrace-p-w1-consumer",
         enable_auto_commit=False,
@@ -159,4 +160,4 @@ async def test_one_stage_can_be_asked_for_alone(controlled: Controlled) -> None:
 @pytest.mark.provokes("HR201")
 async def test_no_broker_is_one_clear_error(controlled: Controlled) -> None:
     with pytest.raises(BrokerUnreachableError, match="no Kafka broker answers"):
-        await gather("127.0.0.1:1", plan_of(controlled))
+        await gather(Connection("127.0.0.1:1"), plan_of(controlled))
