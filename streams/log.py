@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from headrace.streams.printable import printable
 
 __all__ = ["LogFormat", "RepeatFilter", "set_up_logs"]
 
@@ -88,8 +90,14 @@ class _TextFormatter(logging.Formatter):
         where = " ".join(facts.values())
         super().__init__(f"%(asctime)s %(levelname)-7s {where.replace('%', '%%')} %(message)s", "%H:%M:%S")
 
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\x1b", "\\x1b")
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Return the line; strangers wrote parts of it, so it stays one line and acts on no terminal."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        """Return a traceback, whose lines stay lines."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 class _JsonFormatter(logging.Formatter):

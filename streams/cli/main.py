@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from headrace.core.errors import HeadraceError
-from headrace.streams.cli.output import error_lines
+from headrace.streams.cli.output import error_lines, printable
 from headrace.version import VERSION
 
 __all__ = ["cli", "main"]
@@ -112,7 +112,7 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:  # the last place that can turn a surprise into one line
         if debug:
             raise
-        fault = " ".join(str(error).split())[:500]
+        fault = printable(" ".join(str(error).split())[:500])
         click.echo(
             f"HR999 unexpected {type(error).__name__}: {fault}; run again with --debug and report what it prints",
             err=True,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from headrace.core.errors import HeadraceError, ProblemsError
+from headrace.streams.printable import printable, quiet_json
 
 __all__ = ["emit_json", "error_lines", "is_terminal", "json_option", "pipeline_argument", "printable", "say"]
 
@@ -27,8 +28,8 @@ def is_terminal(stream: Any = None) -> bool:
 
 
 def emit_json(facts: Any) -> None:
-    """Print facts as one JSON document; what UTF-8 cannot hold is escaped."""
-    click.echo(json.dumps(facts, indent=2, ensure_ascii=not _utf8_safe(facts)))
+    """Print facts as one JSON document; what UTF-8 cannot hold, or a terminal would obey, is escaped."""
+    click.echo(quiet_json(json.dumps(facts, indent=2, ensure_ascii=not _utf8_safe(facts))))
 
 
 def say(line: str) -> None:
@@ -40,20 +41,6 @@ def error_lines(error: HeadraceError) -> list[str]:
     """Return an error as lines for a person: one a problem, and nothing in them acts on the terminal."""
     problems = error.problems if isinstance(error, ProblemsError) else (error,)
     return [printable(re.sub(r"\s*\n\s*", " ", str(problem))) for problem in problems]
-
-
-def printable(text: str) -> str:
-    """Return text that is safe on a terminal: control characters and lone surrogates become visible escapes.
-
-    Payloads, headers and topic names come from strangers; an escape sequence among them must not act.
-    """
-    return "".join(_visible(char) for char in text)
-
-
-def _visible(char: str) -> str:
-    if char.isprintable():
-        return char
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def _utf8_safe(facts: Any) -> bool:

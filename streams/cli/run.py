@@ -14,7 +14,7 @@ import click
 
 from headrace.core.errors import HeadraceError
 from headrace.streams.cli.errors import UnknownGroupError
-from headrace.streams.cli.output import pipeline_argument, say
+from headrace.streams.cli.output import error_lines, pipeline_argument, say
 
 if TYPE_CHECKING:
     from headrace.core.plan.plan import Plan
@@ -118,4 +118,4 @@ def _tell(error: HeadraceError, *, in_json: bool) -> None:
     if in_json:
         logging.getLogger("headrace").error("%s", error, extra={"code": error.code})
     else:
-        say(str(error))
+        say("\n".join(error_lines(error)))

@@ -58,8 +58,9 @@ def _look(live: Live) -> PipelineFacts:
 def _show_again(facts: PipelineFacts, *, as_json: bool) -> None:
     if as_json:
         from headrace.core.wire.json import encode
+        from headrace.streams.printable import quiet_json
 
-        click.echo(encode(facts.as_json()).decode())
+        click.echo(quiet_json(encode(facts.as_json()).decode()))
         return
     if is_terminal(sys.stdout):
         click.clear()

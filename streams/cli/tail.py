@@ -119,6 +119,7 @@ def _tell(what: str) -> None:
 def _json_line(message: Message, dead_topic: str) -> str:
     from headrace.core.wire.json import encode
     from headrace.streams.client.letter import letter_facts, result_line
+    from headrace.streams.printable import quiet_json
 
     is_dead = message.position.topic == dead_topic
-    return (encode(letter_facts(message)) if is_dead else result_line(message)).decode()
+    return quiet_json((encode(letter_facts(message)) if is_dead else result_line(message)).decode())

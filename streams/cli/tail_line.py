@@ -14,6 +14,7 @@ from headrace.streams.cli.output import printable
 __all__ = ["person_line"]
 
 _MOST_DATA = 80
+_NO_CLOCK = "--:--:--"
 
 
 def person_line(message: Message, dead_topic: str, *, names_topic: bool) -> str:
@@ -29,15 +30,22 @@ def person_line(message: Message, dead_topic: str, *, names_topic: bool) -> str:
     where = click.style(f"  {printable(message.position.topic)}", dim=True) if names_topic else ""
     try:
         said = _result(body or {})
-    except (KeyError, TypeError, ValueError):  # somebody else writes to the topic as well
+    except (KeyError, TypeError, ValueError, OverflowError):  # somebody else writes to the topic as well
         said = f"{click.style('no result of Headrace', fg='yellow')}  {_data(message)}"
-    return f"{_head(message, message.timestamp_ms)}{said}{where}"
+    return f"{_head(message, _clock(message.timestamp_ms))}{said}{where}"
 
 
-def _head(message: Message, epoch_ms: float) -> str:
-    moment = datetime.fromtimestamp(epoch_ms / 1000).astimezone()
+def _head(message: Message, clock: str) -> str:
     key = "-" if message.key is None else printable(message.key.decode("utf-8", "backslashreplace"))
-    return f"{click.style(moment.strftime('%H:%M:%S'), dim=True)}  {_cut(key, 24):<10}  "
+    return f"{click.style(clock, dim=True)}  {_cut(key, 24):<10}  "
+
+
+def _clock(epoch_ms: float) -> str:
+    """Return the local time of day; dashes for a time that no calendar has, as a publisher may write it."""
+    try:
+        return datetime.fromtimestamp(epoch_ms / 1000).astimezone().strftime("%H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return _NO_CLOCK
 
 
 def _result(body: dict[str, Any]) -> str:
@@ -63,8 +71,11 @@ def _letter_line(letter: dict[str, Any], message: Message) -> str:
     output = f", for {letter['output']}" if letter["output"] else ""
     tries = f", attempt {letter['attempt']}" if letter["attempt"] > 1 else ""
     said = click.style("dead letter", fg="red", bold=True)
-    died = datetime.fromisoformat(letter["time"])  # its Kafka timestamp is still that of the message it holds
-    return f"{_head(message, died.timestamp() * 1000)}{said}  {printable(why)}  ({printable(where + output + tries)})"
+    try:  # its Kafka timestamp is still that of the message it holds
+        clock = _clock(datetime.fromisoformat(letter["time"]).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):  # somebody else wrote it
+        clock = _NO_CLOCK
+    return f"{_head(message, clock)}{said}  {printable(why)}  ({printable(where + output + tries)})"
 
 
 def _data(message: Message) -> str:

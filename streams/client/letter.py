@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = ["letter_facts", "result_body", "result_line"]
 
 _STREAMS = "__streams.errors."
 _OURS = "headrace."
+_NUMBER = re.compile("[0-9]{1,19}")
 
 
 def result_body(message: Message) -> dict[str, Any] | None:
@@ -40,13 +42,12 @@ def result_line(message: Message) -> bytes:
 def letter_facts(message: Message) -> dict[str, Any]:
     """Return what a dead letter says: why, where, after how many attempts, and the message itself."""
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers}
-    partition, offset = headers.get(f"{_STREAMS}partition", ""), headers.get(f"{_STREAMS}offset", "")
     position = message.position
     return {
         "topic": position.topic,
         "partition": position.partition,
         "offset": position.offset,
-        "time": headers.get(f"{_OURS}time") or iso_time(message.timestamp_ms),
+        "time": headers.get(f"{_OURS}time") or _time(message.timestamp_ms),
         "code": headers.get(f"{_OURS}code"),
         "class": headers.get(f"{_OURS}class"),
         "error": headers.get(f"{_STREAMS}exception"),
@@ -57,12 +58,25 @@ def letter_facts(message: Message) -> dict[str, Any]:
         "attempt": prior_attempts(message.headers),
         "source": {
             "topic": headers.get(f"{_STREAMS}topic"),
-            "partition": int(partition) if partition.isdigit() else None,
-            "offset": int(offset) if offset.isdigit() else None,
+            "partition": _number(headers.get(f"{_STREAMS}partition", "")),
+            "offset": _number(headers.get(f"{_STREAMS}offset", "")),
         },
         **_data("key", message.key),
         **_data("value", message.value),
     }
+
+
+def _time(epoch_ms: int) -> str:
+    """Return a message's own time; empty when no calendar has it."""
+    try:
+        return iso_time(epoch_ms)
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _number(text: str) -> int | None:
+    """Return a header's number; None when it is none that Kafka would have written."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _data(name: str, data: bytes | None) -> dict[str, str | None]:

@@ -108,8 +108,8 @@ def test_a_line_for_people_is_one_line_with_a_time_and_no_escape_of_a_stranger_a
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     set_up_logs("text", "info", pipeline="100%", stage="main")
-    logging.getLogger("headrace.test").warning("red: \x1b[31m")
-    assert capsys.readouterr().err.endswith("WARNING 100% main red: \\x1b[31m\n")
+    logging.getLogger("headrace.test").warning("red: \x1b[31m\nnext")
+    assert capsys.readouterr().err.endswith("WARNING 100% main red: \\x1b[31m\\nnext\n")
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
