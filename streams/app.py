@@ -10,6 +10,7 @@ from headrace.core.plan.stages import StagePlan
 from headrace.streams.access.connection import Connection
 from headrace.streams.beat import BeatService
 from headrace.streams.stage import StageService, WorkerParts
+from headrace.streams.watch import WatchService
 
 __all__ = ["make_app"]
 
@@ -58,6 +59,7 @@ def make_app(parts: WorkerParts, entries: Sequence[StagePlan]) -> Any:
             pass  # reading them keeps Faust's consumer alive; later parts show them in `headrace status`
 
     app.service(type("Beat", (BeatService,), {"parts": parts}))
+    app.service(type("Watch", (WatchService,), {"parts": parts}))
     for stage in entries:
         app.service(type(f"Stage_{stage.name}", (StageService,), {"parts": parts, "stage": stage}))
     return app

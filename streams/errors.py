@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from headrace.core.errors import BrokerError, ConfigError, HeadraceError, MachineError, Place
@@ -18,6 +19,7 @@ __all__ = [
     "OtherVersionError",
     "PartitionsError",
     "StrandedError",
+    "TopicDeletedError",
     "TopicLimitError",
     "TopicMissingError",
     "TopicRefusedError",
@@ -197,6 +199,24 @@ class WebPortError(MachineError):
     """
 
     code = "HR410"
+
+
+class TopicDeletedError(BrokerError):
+    """A topic of the pipeline was deleted while it ran, or may not be seen any more.
+
+    What it held is gone; the worker stops rather than wait for ever. Mend: start it again (a supervisor does by
+    itself): missing topics are made anew, unless the file says `topics: {create: false}`. If the input was deleted,
+    reading begins where `input.start` says. If the topic is still there, allow Describe on it.
+    """
+
+    code = "HR244"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"deleted while the pipeline ran: {', '.join(map(repr, names))}",
+            mend="start it again: missing topics are made anew",
+        )
+        self.names = tuple(names)
 
 
 class UnexpectedError(HeadraceError):

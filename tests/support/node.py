@@ -53,6 +53,7 @@ class Node:
         self.port, self.controller_port = free(), free()
         self._words, self._cluster_id, self._prefix = words, cluster_id or new_cluster_id(), prefix
         self._started: Started | None = None
+        self._is_formatted = False
 
     @property
     def bootstrap(self) -> str:
@@ -79,8 +80,9 @@ class Node:
         more = "".join(f"{key}={value.format(**here)}\n" for key, value in self.settings.items())
         self.folders.server.write_text(ours + more)
         self.folders.log4j.write_text(log_settings(self.folders.logs))
-        if not self.folders.meta.exists():
+        if not self._is_formatted:
             self._format()
+            self._is_formatted = True
         command = [*self._prefix, *self._java(), "kafka.Kafka", str(self.folders.server)]
         pid = process.spawn(command, output=self.folders.console, environment=os.environ)
         self._started = Started(pid, process.birth(pid) or "", self.port, datetime.now(UTC))
@@ -113,7 +115,7 @@ class Node:
 
     def _format(self) -> None:
         words = ["format", f"--cluster-id={self._cluster_id}", "--config", str(self.folders.server), *self._words]
-        command = [*self._java(), "kafka.tools.StorageTool", *words]
+        command = [*self._prefix, *self._java(), "kafka.tools.StorageTool", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
