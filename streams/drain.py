@@ -12,12 +12,15 @@ from headrace.core.errors import HeadraceError
 from headrace.streams.errors import NotDrainedError, NotJoinedError, UnexpectedError
 from headrace.streams.health import Health
 
-__all__ = ["Drain", "Ending", "StuckError", "live"]
+__all__ = ["Drain", "Ending", "Explain", "StuckError", "live"]
 
 log = logging.getLogger(__name__)
 
 Drain = Callable[[], Awaitable[bool]]
 """Lets every batch of a stage that is in flight end; returns whether all of them ended well."""
+
+Explain = Callable[[BaseException], HeadraceError | None]
+"""Returns what an error means that ended Faust; None when it is as unexpected as it looks."""
 
 START_S = 5.0  # connecting and joining take one or two, if the broker is there
 JOIN_S = 60.0  # twice as long as a rebalance may take; Faust's consumer never tells of an error before its first one
@@ -77,7 +80,7 @@ class Ending:
             self.told.set_exception(error)
 
 
-async def live(app: Any, ending: Ending, health: Health) -> None:
+async def live(app: Any, ending: Ending, health: Health, explain: Explain = lambda error: None) -> None:
     """Start the app, wait until it is told to end or crashes, and stop it: its batches in flight end first.
 
     Raises:
@@ -87,14 +90,14 @@ async def live(app: Any, ending: Ending, health: Health) -> None:
     """
     errors: list[HeadraceError] = []
     try:
-        await _until(app, ending.told)
+        await _until(app, ending.told, explain)
     except NotJoinedError as error:
         raise StuckError(error) from None  # what waits for ever to be started cannot be stopped either
     except HeadraceError as error:
         errors.append(error)
     except Exception as error:  # noqa: BLE001 - Faust and aiokafka raise of many kinds when the broker goes meanwhile
         fault = f"the worker could not start: {type(error).__name__}: {error}"
-        errors.append(UnexpectedError(fault, mend="look at the log above, then start again"))
+        errors.append(explain(error) or UnexpectedError(fault, mend="look at the log above, then start again"))
     health.stopping()
     is_stopped = await _stop(app, ending)
     if not ending.drained.is_set():
@@ -107,7 +110,7 @@ async def live(app: Any, ending: Ending, health: Health) -> None:
         raise errors[0]
 
 
-async def _until(app: Any, told: asyncio.Future[None]) -> None:
+async def _until(app: Any, told: asyncio.Future[None], explain: Explain) -> None:
     """Start the app and wait for a signal, a failure of the stage, or a crash of Faust's own services."""
     starting = asyncio.create_task(app.start())
     await asyncio.wait({starting, told}, timeout=JOIN_S, return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +127,8 @@ async def _until(app: Any, told: asyncio.Future[None]) -> None:
     await asyncio.wait({crash, told}, return_when=asyncio.FIRST_COMPLETED)
     if not told.done():
         reason = getattr(app, "crash_reason", None)
-        raise UnexpectedError(f"Faust stopped: {reason!r}", mend="look at the log above, then start again")
+        known = explain(reason) if reason is not None else None
+        raise known or UnexpectedError(f"Faust stopped: {reason!r}", mend="look at the log above, then start again")
     crash.cancel()
     told.result()
 

@@ -15,6 +15,8 @@ from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import MAIN, GroupPlan, StagePlan, link_topic
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.denial import denial
+from headrace.streams.access.preflight import refuse_denied
 from headrace.streams.bisect import Retries
 from headrace.streams.changes import Changes
 from headrace.streams.control.reader import ControlReader
@@ -137,7 +139,7 @@ async def _live(parts: WorkerParts, entries: tuple[StagePlan, ...], changes: Cha
     following.add_done_callback(lambda task: _refuse_deaf(task, ending))
     telling = asyncio.create_task(_tell_ready(parts.health))
     try:
-        await live(make_app(parts, entries), ending, parts.health)
+        await live(make_app(parts, entries), ending, parts.health, lambda error: denial(error, parts.connection))
     finally:
         for task in (following, telling):
             task.cancel()
@@ -166,9 +168,13 @@ async def _entries(plan: Plan, group: GroupPlan, connection: Connection) -> tupl
 
     Raises:
         StrandedError: HR230, a link has records that no stage of this plan reads.
+        AccessDeniedError: HR243, a consumer group may not be joined.
     """
-    async with Observer(connection, "links") as observer:
+    async with Observer(connection, "start") as observer:
         lags = {stage: lag for stage, lag in (await link_lags(observer, plan.pipeline)).items() if lag}
+        joins = (group.app_id, *(stage.consumer_group for stage in group.stages if stage.reads or stage.name in lags))
+        client, consumer = await observer.client(), await observer.consumer()
+        await refuse_denied(connection, client, consumer, joins, group.heartbeat_topic)
     for name, lag in lags.items():
         if plan.stage(name) is None:
             raise StrandedError(

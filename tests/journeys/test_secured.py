@@ -91,8 +91,8 @@ def test_groups_run_with_just_the_rights_that_the_plan_prints(
         "echo": (0, 1),
         "egress": (0, 1),
     }
-    pipeline.headrace("pause", str(pipeline.file), "echo", "--why", "rest")
-    pipeline.headrace("resume", str(pipeline.file), "echo")
+    pipeline.headrace("pause", str(pipeline.file), "--stage", "echo", "--why", "rest")
+    pipeline.headrace("resume", str(pipeline.file), "--stage", "echo")
     read = pipeline.headrace("tail", str(pipeline.file), "--from-start", "--count", "201", "--json")
     assert len(read.splitlines()) == 201
     links = [pipeline.link(stage) for stage in ("echo", "egress")]
