@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from headrace.streams.access.connection import Connection
@@ -16,6 +15,7 @@ __all__ = ["refuse_denied"]
 # https://github.com/apache/kafka/blob/4.0/clients/src/main/java/org/apache/kafka/common/acl/AclOperation.java
 _READ = 1 << 3
 _UNKNOWN = -(1 << 31)  # what a broker without rules answers
+_TELLS = 3  # the first version of DescribeGroups that tells rights (KIP-430)
 _READ_S = 1.0
 
 
@@ -45,15 +45,25 @@ async def refuse_denied(connection: Connection, client: Any, consumer: Any, grou
             raise denied from None  # any other fault passes, or shows itself later
 
 
-async def _operations(client: Any, group: str) -> Any:
+async def _operations(client: Any, group: str) -> int | None:
     """Return the operations that we are allowed on a group, a bit each; None when the broker does not tell."""
-    from aiokafka.errors import IncompatibleBrokerVersion
+    from aiokafka.protocol.admin import DescribeGroupsRequest, DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 
-    with suppress(IncompatibleBrokerVersion):
-        (response,) = await client.describe_consumer_groups([group], include_authorized_operations=True)
-        *_, allowed = response.groups[0]
-        return allowed
-    return None
+    class Described(DescribeGroupsRequest_v3):  # type: ignore[misc]  # aiokafka has no types
+        # aiokafka 0.14 reads this answer as one of version 2, and loses what it was asked for.
+        RESPONSE_TYPE = DescribeGroupsResponse_v3
+
+    class Describe(DescribeGroupsRequest):  # type: ignore[misc]
+        def build(self, request_struct_class: Any) -> Any:
+            return Described([group], True) if request_struct_class.API_VERSION >= _TELLS else None
+
+    node = await client.find_coordinator(group)
+    try:
+        response = await client._send_request(Describe([group]), node)
+    except AttributeError:  # nothing was built: the broker is older
+        return None
+    allowed: int = response.groups[0][-1]
+    return allowed
 
 
 async def _fetch(consumer: Any, topic: str) -> None:
