@@ -70,9 +70,10 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
 
     async def _ask_why(self, error: BaseException) -> None:
         """Let readiness say why no heartbeat gets through; a broker that goes on refusing us ends the worker."""
-        why = await refusal(self.parts.connection, error)
-        self.parts.health.broker(why.fault)
-        if isinstance(why, BrokerUnreachableError):  # it comes back some day
+        why = await refusal(self.parts.connection)
+        told = f"the broker answers, but takes no records ({type(error).__name__}): are enough replicas in step?"
+        self.parts.health.broker(told if why is None else why.fault)
+        if why is None or isinstance(why, BrokerUnreachableError):  # it passes some day
             self._refused_at = None
             return
         self._refused_at = self._refused_at or time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
-from headrace.streams.access.refusal import refusal
+from headrace.streams.access.refusal import why_unreachable
 from headrace.streams.topics import admin, silence
 
 __all__ = ["FETCH_BYTES", "Observer"]
@@ -96,7 +96,7 @@ class Observer:
             with silence():
                 await asyncio.wait_for(consumer.start(), START_S)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise await refusal(self._connection, error) from None
+            raise await why_unreachable(self._connection, error) from None
 
 
 async def _stop(consumer: Any) -> None:

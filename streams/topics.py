@@ -14,7 +14,7 @@ from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.wire.dead import HEADROOM_BYTES
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial, denials
-from headrace.streams.access.refusal import refusal
+from headrace.streams.access.refusal import why_unreachable
 from headrace.streams.errors import (
     PartitionsError,
     TopicLimitError,
@@ -68,7 +68,7 @@ async def admin(connection: Connection) -> AsyncIterator[Any]:
         if client is not None:
             await _close(client)
         with silence():
-            why = await refusal(connection, error)
+            why = await why_unreachable(connection, error)
         raise why from None
     try:
         with denials(connection, operation="Create"):

@@ -13,7 +13,7 @@ from headrace.streams.access.connection import Connection
 from headrace.streams.access.errors import LoginRefusedError, TlsRefusedError
 from headrace.streams.errors import BrokerUnreachableError
 
-__all__ = ["causes", "refusal", "unreachable"]
+__all__ = ["causes", "refusal", "unreachable", "why_unreachable"]
 
 KNOCK_S = 3.0  # a broker answers within milliseconds; what listens there and says nothing is none
 
@@ -31,16 +31,22 @@ def unreachable(connection: Connection, error: BaseException | None = None) -> B
     )
 
 
-async def refusal(connection: Connection, error: BaseException | None = None) -> BrokerError:
-    """Return why nobody is let in: the first address that answers decides.
+async def why_unreachable(connection: Connection, error: BaseException) -> BrokerError:
+    """Return why a broker could not be reached: what knocking says, else that it did not answer.
 
     Args:
         connection: how the broker was to be reached.
-        error: what was met; told if knocking says no more.
+        error: what was met.
     """
+    return await refusal(connection) or unreachable(connection, error)
+
+
+async def refusal(connection: Connection) -> BrokerError | None:
+    """Return why nobody is let in; None when we are. The first address that answers decides."""
     from aiokafka.conn import collect_hosts
 
     met: BrokerError | None = None
+    last: BaseException | None = None
     try:
         hosts = collect_hosts(connection.bootstrap)
     except ValueError as wrong:
@@ -49,10 +55,10 @@ async def refusal(connection: Connection, error: BaseException | None = None) ->
         try:
             nodes = await _knock(host, port, connection)
         except Exception as found:  # noqa: BLE001 - aiokafka asserts where a broker answers strangely
-            met = _meaning(found, f"{host}:{port}", connection) or met
+            met, last = _meaning(found, f"{host}:{port}", connection) or met, found
         else:
-            return await _advertised(f"{host}:{port}", nodes) or unreachable(connection, error)
-    return met or unreachable(connection, error)
+            return await _advertised(f"{host}:{port}", nodes)
+    return met or unreachable(connection, last)
 
 
 async def _advertised(where: str, nodes: list[tuple[str, int]]) -> BrokerUnreachableError | None:

@@ -11,7 +11,7 @@ from typing import Any
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.access.errors import AccessDeniedError
-from headrace.streams.access.refusal import refusal
+from headrace.streams.access.refusal import why_unreachable
 from headrace.streams.client.parcel import Parcel
 from headrace.streams.errors import BrokerUnreachableError
 
@@ -142,7 +142,7 @@ async def publishing(connection: Connection, topic: str, *, limit_bytes: int) ->
         await producer.start()
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
-        raise await refusal(connection, error) from None
+        raise await why_unreachable(connection, error) from None
     try:
         yield Publisher(producer, topic, limit_bytes=limit_bytes, connection=connection)
     finally:

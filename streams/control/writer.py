@@ -15,7 +15,7 @@ from headrace.core.wire.audit import AuditEntry, encode_entry
 from headrace.core.wire.control import Setting, encode_setting
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denials
-from headrace.streams.access.refusal import refusal
+from headrace.streams.access.refusal import why_unreachable
 from headrace.streams.control.errors import NeverRunError, SettingRefusedError
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.errors import BrokerUnreachableError
@@ -148,7 +148,7 @@ async def _producing(connection: Connection) -> AsyncIterator[Any]:
         await producer.start()
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
-        raise await refusal(connection, error) from None
+        raise await why_unreachable(connection, error) from None
     try:
         yield producer
     finally:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from headrace.core.config.broker import Broker
 from headrace.core.errors import HeadraceError
 from headrace.streams.access.connection import Connection, connection_to
-from headrace.streams.access.refusal import refusal
+from headrace.streams.access.refusal import why_unreachable
 from headrace.streams.doctor.finding import Finding, of_error
 
 __all__ = ["Cluster", "find_broker", "look_at_java", "look_at_kafka", "release_finding"]
@@ -98,7 +98,7 @@ async def _ask(connection: Connection) -> Cluster:
             nodes = client.cluster.brokers()
             versions = await client.send(next(iter(nodes)).nodeId, ApiVersionRequest())
     except (KafkaError, OSError, ValueError, TimeoutError) as error:
-        raise await refusal(connection, error) from None
+        raise await why_unreachable(connection, error) from None
     finally:
         if client is not None:
             await client.close()

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.conftest import stopped_at_last
 from tests.journeys.conftest import ending
 from tests.support.certificates import KEY_PASSWORD
 from tests.support.client import until
 from tests.support.pipeline import Pipeline
-from tests.support.secured import PASSWORD, Rule
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.secured import Secured
+from tests.support.secured import PASSWORD, Rule, Secured
 
 pytestmark = pytest.mark.broker
 
@@ -159,6 +156,23 @@ def test_a_wrong_password_ends_every_command_with_one_line(pipeline: Pipeline, s
     assert worker.end() == 1
     assert [event["code"] for event in worker.events] == ["HR241"]
     assert "planted-wrong" not in worker.log.read_text()
+
+
+@pytest.mark.provokes("HR241")
+def test_a_worker_that_is_no_longer_let_in_says_so_and_ends(tmp_path: Path, topic: Any) -> None:
+    with stopped_at_last(tmp_path / "own"), ending(Pipeline(tmp_path, topic(), "")) as pipeline:
+        broker = Secured(tmp_path / "own").start()
+        broker.add_user("ann")
+        everything = [("TOPIC", "ALL"), ("GROUP", "ALL")]
+        broker.allow(Rule("User:ann", kind, pipeline.name, "PREFIXED", operation) for kind, operation in everything)
+        pipeline.write(broker=None)
+        worker = pipeline.run(**broker.variables("ann"))
+        broker.add_user("ann", "another password")
+        broker.node.stop()
+        broker.node.start()
+        until("its notice of it", lambda: "refuses the name or the password of User:ann" in worker.get("readyz")[1])
+        assert worker.end(60) == 1
+        assert next(event["code"] for event in worker.events if "code" in event) == "HR241"
 
 
 def test_a_client_certificate_is_enough(pipeline: Pipeline, secured: Secured) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace.core.config.broker import Broker
-from headrace.core.errors import HeadraceError
 from headrace.streams.access import refusal as subject
 from headrace.streams.access.connection import Connection, connection_to
 from headrace.streams.access.errors import LoginRefusedError, TlsRefusedError
@@ -149,6 +148,6 @@ async def test_of_several_addresses_the_one_that_says_why_is_told(secured: Secur
     said = login(secured, sasl_password=WRONG)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = f"127.0.0.1:{closed.getsockname()[1]}"
-    found: HeadraceError = await refusal(connected(**{**said, "bootstrap": f"{said['bootstrap']},{nobody}"}))
+    found = await refusal(connected(**{**said, "bootstrap": f"{said['bootstrap']},{nobody}"}))
     assert isinstance(found, LoginRefusedError)
     assert isinstance(await refusal(connected(**{**said, "bootstrap": nobody})), BrokerUnreachableError)
