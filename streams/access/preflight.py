@@ -34,11 +34,11 @@ async def refuse_denied(connection: Connection, client: Any, consumer: Any, grou
     """
     from aiokafka.errors import KafkaError
 
-    for group in groups:
-        allowed = await _operations(client, group)
-        if allowed not in (None, _UNKNOWN) and not allowed & _READ:
-            raise AccessDeniedError(connection.principal, "Read", "group", group)
     try:
+        for group in groups:
+            allowed = await _operations(client, group)
+            if allowed is not None and allowed != _UNKNOWN and not allowed & _READ:
+                raise AccessDeniedError(connection.principal, "Read", "group", group)
         await _fetch(consumer, topic)
     except KafkaError as error:
         if (denied := denial(error, connection, topic=topic)) is not None:
