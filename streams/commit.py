@@ -39,6 +39,11 @@ class Committer:
         self._done.clear()
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to commit, be it due or not."""
+        return bool(self._done)
+
+    @property
     def is_due(self) -> bool:
         """Whether there is something to commit and the last commit is long enough ago."""
         return bool(self._done) and self._clock() - self._last >= self._every_s

@@ -17,12 +17,14 @@ class Flight:
     Attributes:
         messages: the batch, in the order of each partition.
         offsets: partition -> offset of its last message + 1, to commit once the flight has landed.
+        stepped: set once its steps are done, well or not; the next batch cannot begin before and may as well grow.
         sent: set once everything was handed to the producer; keeps the order of partitions and keys.
         task: the running flight; its exception is the flight's.
     """
 
     def __init__(self, messages: Sequence[Message], offsets: Mapping[Any, int]) -> None:
         self.messages, self.offsets = messages, offsets
+        self.stepped = asyncio.Event()
         self.sent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,9 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2
 MOST_SURPRISES = 10
-IDLE_POLL_MS = 20  # measured best with fetch_max_wait_ms 20: latency near the broker's own, CPU of an idle worker low
+IDLE_POLL_MS = 20  # while batches are in flight: their end, and a commit that is due, are seen by then
+BUSY_POLL_MS = 25  # while a batch fills up behind one that is at its steps
+QUIET_POLL_MS = 200  # while there are none; a record ends the wait at once, so this costs no latency
 
 
 @dataclass(frozen=True)
@@ -173,23 +176,42 @@ class RecordLoop:
         return not self._stale
 
     async def _poll(self) -> tuple[list[Message], dict[Any, int]]:
-        """Fetch a batch: what is there at once, filled up for at most `max_wait`."""
+        """Fetch a batch: what is there at once, filled up for `max_wait`, or for as long as steps are busy anyway."""
         messages: list[Message] = []
         offsets: dict[Any, int] = {}
         give_up = 0.0
         while (room := self._room(messages)) and not self._stopping:
-            timeout_ms = IDLE_POLL_MS if not messages else max(0.0, (give_up - time.monotonic()) * 1000)
+            timeout_ms = await self._fill_ms(give_up) if messages else self._patience_ms()
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room)
-            if self._stale or (not fetched and (not messages or time.monotonic() >= give_up)):
+            if self._stale or (not fetched and not messages):
                 break
             is_first = not messages
             if is_first:
                 give_up = time.monotonic() + self._settings.max_wait_ms / 1000
             _take(fetched, messages, offsets)
             is_frame = self._settings.weigh is not None  # then the first is alone so far, and more may be there at once
-            if time.monotonic() >= give_up and not (is_first and is_frame):
+            if time.monotonic() >= give_up and not (is_first and is_frame) and self._at_steps is None:
                 break
         return ([], {}) if self._stale else (messages, offsets)
+
+    @property
+    def _at_steps(self) -> Flight | None:
+        """The batch that the next one has to wait for anyway; fuller batches cost less."""
+        return next((flight for flight in reversed(self._flights) if not flight.stepped.is_set()), None)
+
+    async def _fill_ms(self, give_up: float) -> float:
+        """Return how long to wait for more of a batch: until `give_up`; while steps are busy, let some of it pass."""
+        ahead = self._at_steps
+        if ahead is None:
+            return max(0.0, (give_up - time.monotonic()) * 1000)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ahead.stepped.wait(), BUSY_POLL_MS / 1000)
+        return 0.0
+
+    def _patience_ms(self) -> float:
+        """Return how long to wait for a first record: long when there is nothing else to see to."""
+        is_quiet = not self._flights and not self._committer.is_waiting and self._failed_at is None
+        return QUIET_POLL_MS if is_quiet else IDLE_POLL_MS
 
     def _room(self, messages: Sequence[Message]) -> int:
         """Return how many messages more a batch may have, taking the next ones to be as heavy as the heaviest of it.
@@ -219,7 +241,10 @@ class RecordLoop:
 
     async def _fly(self, flight: Flight, previous: Flight | None) -> None:
         begun = time.monotonic()
-        outcome = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, flight.messages)
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, flight.messages)
+        finally:
+            flight.stepped.set()
         self._limit.learn(len(outcome.slots), time.monotonic() - begun)
         if previous is not None and not previous.sent.is_set():
             await previous.landed()  # raises when it failed: then nothing after it may be sent

@@ -259,7 +259,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             # New partitions, and a topic made anew, are seen within this time; 5 minutes by default.
             metadata_max_age_ms=10_000,
-            fetch_max_wait_ms=20,
+            fetch_max_wait_ms=100,
             fetch_min_bytes=1,
         )
 

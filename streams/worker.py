@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -160,6 +161,9 @@ def _refuse_deaf(following: asyncio.Task[None], ending: Ending) -> None:
 async def _tell_ready(health: Health) -> None:
     while not health.is_ready:
         await asyncio.sleep(0.05)
+    # What is there now stays: modules, models, clients. Walking through it at each collection took 5% of a part's time.
+    gc.collect()
+    gc.freeze()
     tell_ready()
 
 

@@ -185,6 +185,34 @@ async def test_two_batches_are_in_flight_and_no_more() -> None:
         assert 'headrace_in_flight_records{pipeline="reviews",stage="ingress"} 8.0' in world.meter.exposition().decode()
 
 
+async def test_a_batch_fills_up_while_the_one_before_it_is_at_its_steps() -> None:
+    world = World(2)
+    world.gate.clear()
+    async with running(world):
+        await until(lambda: "process 0" in world.events)
+        world.count = 4
+        await until(lambda: world.position == 4)  # the second batch holds two records, and is not full
+        world.count = 6
+        await until(lambda: world.position == 6)
+        world.gate.set()
+        await until(lambda: world.committed == 6)
+    assert [event for event in world.events if event.startswith("process")] == ["process 0", "process 2"]
+
+
+async def test_a_batch_that_is_not_full_goes_as_soon_as_the_steps_are_free() -> None:
+    world = World(2)
+    world.gate.clear()
+    async with running(world):
+        await until(lambda: "process 0" in world.events)
+        world.count = 3
+        await until(lambda: world.position == 3)
+        world.bug = OSError("the steps end badly")  # and that frees them too
+        world.gate.set()
+        await until(lambda: "resume 0" in world.events[1:])
+        world.bug = None
+        await until(lambda: world.committed == 3)
+
+
 async def test_a_batch_is_noted_only_after_the_one_before_it() -> None:
     world = World(8)
     first, second = asyncio.Event(), asyncio.Event()
