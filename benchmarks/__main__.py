@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks import links, minilm, model_free, shard_outputs, shards, split, startup
 from benchmarks.bench import Bench, headrace
-from benchmarks.figures import Table, machine
+from benchmarks.figures import Table
+from benchmarks.page import keep
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 NAMES = ("minilm", "plain", "startup", "links", "shards", "split")
@@ -22,17 +22,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", default=NAMES, help=f"which: {', '.join(NAMES)}")
     parser.add_argument("--runs", type=int, default=3, help="interleaved runs of each (3)")
     parser.add_argument("--seconds", type=float, default=12, help="seconds of each run (12)")
-    parser.add_argument("--keep", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--keep", action="store_true", help="write the tables into docs/benchmarks.md")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(NAMES)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         tables = _measure(Path(folder), asked)
-    page = _page(tables, asked)
-    print(page)
+    print("\n".join(table.markdown() for table in tables))
     if asked.keep:
-        PAGE.write_text(page)
+        keep(PAGE, tables, asked.runs)
     return 0 if all(bar.is_met for table in tables for bar in table.bars) else 1
 
 
@@ -64,21 +63,6 @@ def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
             tables += shards.measure(bench, texts, asked.runs, asked.seconds)
             tables.append(shard_outputs.measure(bench, texts))
     return tables
-
-
-def _page(tables: list[Table], asked: argparse.Namespace) -> str:
-    facts = ", ".join(f"{name} {value}" for name, value in machine().items())
-    head = [
-        "# Benchmarks",
-        "",
-        f"Printed by `make bench` on {time.strftime('%Y-%m-%d')}: medians of {asked.runs} interleaved runs, least and",
-        "greatest in brackets. What is measured has core 0 for itself; Kafka, load and driver share core 1. Machines",
-        "differ and are noisy: the ratios are what counts.",
-        "",
-        f"Machine: {facts}.",
-        "",
-    ]
-    return "\n".join(head) + "\n".join(table.markdown() for table in tables)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-__all__ = ["Bar", "Table", "spread"]
+__all__ = ["Bar", "Table", "machine", "spread"]
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
