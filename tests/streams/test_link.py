@@ -13,8 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.core.catalog import Catalog, installed_catalog
-from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.core.record import Message, Position, Record
 from headrace.core.routing.decision import Candidate, Decision
@@ -29,7 +27,7 @@ from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.slot import Slot
 from tests.support.made import message, record
-from tests.support.planned import compiled
+from tests.support.planned import compiled, installed_and, planned
 from tests.support.site import faults
 
 
@@ -125,7 +123,7 @@ def test_tensors_travel_as_the_file_says(tmp_path: Path) -> None:
 class Processes:
     """The pipe of every group, with lists for links."""
 
-    def __init__(self, plan: Plan, catalog: Catalog) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan, self.live = plan, Live(plan)
         self.closing = ExitStack()
         self.pipes: dict[str, Pipe] = {}
@@ -154,34 +152,20 @@ class Processes:
             self.run(shipment.message.topic, [message(shipment.message.value, position=position)])
 
 
-@pytest.fixture
-def catalog() -> Catalog:
-    catalog = Catalog()
-    for spec in installed_catalog().specs():
-        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
-    faults.headrace_register(catalog)
-    return catalog
+CASCADE: Mapping[str, Any] = {
+    "preprocess": ["fault"],
+    "models": {"quick": {"echo": {"label": "q"}}, "expert": {"echo": {"label": "e"}}},
+    "route": {"cascade": {"order": ["quick", "expert"], "accept": 0.9}},
+}
 
 
 @pytest.fixture
-def processes(tmp_path: Path, catalog: Catalog) -> Iterator[Any]:
+def processes(tmp_path: Path) -> Iterator[Any]:
+    catalog = installed_and(faults.headrace_register)
     with ExitStack() as closing:
 
         def start(**sections: Any) -> Processes:
-            said = {
-                "headrace": 1,
-                "pipeline": "reviews",
-                "input": {"topic": "reviews", "text": "text"},
-                "preprocess": ["fault"],
-                "models": {"quick": {"echo": {"label": "q"}}, "expert": {"echo": {"label": "e"}}},
-                "route": {"cascade": {"order": ["quick", "expert"], "accept": 0.9}},
-                "output": [{"topic": {"name": "reviews.out"}}],
-                **sections,
-            }
-            file = tmp_path / "p.yaml"
-            file.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in said.items()))
-            plan = compile_file(file, registry=str(tmp_path), catalog=catalog, environ={})
-            made = Processes(plan, catalog)
+            made = Processes(planned(tmp_path, catalog, **{**CASCADE, **sections}))
             closing.callback(made.closing.close)
             return made
 

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from headrace.core.catalog import Catalog, installed_catalog
 from headrace.core.errors import StepOpenError
-from headrace.core.plan.compile import compile_file
 from headrace.core.record import Message, Position
 from headrace.core.wire.result import ResultBody
 from headrace.streams.bisect import Retries
@@ -23,38 +21,20 @@ from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.slot import Slot
 from tests.support.made import message
+from tests.support.planned import installed_and, planned
 from tests.support.site import faults
 
 Opened = Callable[..., Pipe]
 
 
-@pytest.fixture(scope="session")
-def catalog() -> Catalog:
-    """The installed steps and those that misbehave."""
-    catalog = Catalog()
-    for spec in installed_catalog().specs():
-        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
-    faults.headrace_register(catalog)
-    return catalog
-
-
 @pytest.fixture
-def opened(tmp_path: Path, catalog: Catalog) -> Iterator[Opened]:
+def opened(tmp_path: Path) -> Iterator[Opened]:
     """Open the pipe of a file that says what the sections say, without any pause between retries."""
+    catalog = installed_and(faults.headrace_register)
     with ExitStack() as closing:
 
         def open_file(retries: int = 0, **sections: Any) -> Pipe:
-            said = {
-                "headrace": 1,
-                "pipeline": "reviews",
-                "input": {"topic": "reviews", "text": "text"},
-                "models": {"echo": "echo"},
-                "output": [{"topic": {"name": "reviews.out"}}],
-                **sections,
-            }
-            file = tmp_path / "p.yaml"
-            file.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in said.items()))
-            plan = compile_file(file, registry=str(tmp_path), catalog=catalog, environ={})
+            plan = planned(tmp_path, catalog, **sections)
             patience = Retries(limit=retries, sleep=lambda _: None)
             pipe = open_pipe(
                 plan, plan.groups["main"], threads=1, retries=patience, meter=Meter("reviews"), live=Live(plan)
@@ -280,6 +260,39 @@ def test_without_models_records_go_from_preprocess_to_output(opened: Opened) -> 
     (body,) = bodies(through(opened(models={}), "a"))
     ResultBody.model_validate(body)
     assert [body[name] for name in ("model", "route", "output", "status")] == [None, None, None, "ok"]
+
+
+EXPERIMENT: dict[str, Any] = {
+    "input": {"topic": "reviews", "text": "text", "unit": "user"},
+    "preprocess": ["fault", "odd"],
+    "experiments": {"better": {"variants": {"control": {}, "treatment": {"weight": 0}}}},
+}
+
+
+def by_units(pipe: Pipe, *texts: str) -> list[Slot]:
+    """Take texts of ann, bob, cas and so on through the pipe."""
+    units = ("ann", "bob", "cas", "dan")
+    values = [json.dumps({"text": text, "user": unit}).encode() for text, unit in zip(texts, units, strict=False)]
+    return taken(pipe, [message(value) for value in values])
+
+
+def test_an_exposure_is_told_of_each_record_whatever_becomes_of_it(opened: Opened) -> None:
+    pipe = opened(**EXPERIMENT)
+    slots = by_units(pipe, "fine", "raise", "filter me", "json null")
+    assert [bool(slot.failures) for slot in slots] == [False, True, False, True]
+    told = bodies(slots, "exposures")
+    assert [body["unit"] for body in told] == ["ann", "bob", "cas", "dan"]
+    assert {body["plan"] for body in told} == {body["plan"] for body in bodies(slots)}
+
+
+def test_a_batch_sees_one_state_from_its_split_to_its_route(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = opened(**EXPERIMENT)
+    changed = {"phases": {"better": 2}, "plan": "newer"}
+    monkeypatch.setattr(faults.Odd, "__call__", lambda self, batch: [pipe._live.change(**changed), batch][1])
+    slots = by_units(pipe, "one") + by_units(pipe, "two")
+    first, second = bodies(slots)
+    assert (first["experiments"][0]["phase"], second["experiments"][0]["phase"]) == (1, 2)
+    assert first["plan"] != second["plan"] == "newer"
 
 
 @pytest.mark.provokes("HR604")

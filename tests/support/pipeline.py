@@ -108,6 +108,12 @@ class Pipeline:
         found = {"ingress": self.client.lag(self.group, self.input)}
         return {**found, **{stage: self.client.lag(f"{self.name}.{stage}", self.link(stage)) for stage in self.links()}}
 
+    def readers(self, stage: str = "ingress") -> dict[str, list[int]]:
+        """The partitions of each member that reads for a stage, by its client id, as `headrace status` tells."""
+        stages = json.loads(self.headrace("status", str(self.file), "--json"))["stages"]
+        (members,) = [one["members"] for one in stages if one["stage"] == stage]
+        return {member["client_id"]: member["partitions"] for member in members if member["partitions"]}
+
     def settled(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until everything published so far is through every stage, and committed."""
         until(f"an end of the lag of {self.name}", lambda: not any(self.lags().values()), patience_s=patience_s)

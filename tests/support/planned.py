@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from headrace.core.plan.plan import Plan
 from headrace.core.record import Batch, Output
 from headrace.core.step import ModelFacts, ShardFacts, StepContext
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "installed_and", "planned"]
 
 
 class CutOptions(Options):
@@ -40,21 +40,38 @@ class Cut:
         return ModelFacts(version=self._options.version, shards=parts)
 
 
-def compiled(folder: Path, **sections: Any) -> Plan:
-    """Return the plan of a cascade of `quick` and `expert` that says what the sections say."""
+def installed_and(register: Callable[[Catalog], None]) -> Catalog:
+    """Return the installed steps and those that the tests register."""
+    catalog = Catalog()
+    for spec in installed_catalog().specs():
+        catalog._distribution = spec.distribution
+        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
+    catalog._distribution = "tests"
+    register(catalog)
+    return catalog
+
+
+def planned(folder: Path, catalog: Catalog, **sections: Any) -> Plan:
+    """Return the plan of a file that says what the sections say; pipeline, input and output are there already."""
     said: Mapping[str, Any] = {
         "headrace": 1,
         "pipeline": "reviews",
-        "input": {"topic": "reviews", "text": "text", "unit": "user"},
-        "models": {"quick": {"cut": {"version": "quick@1"}}, "expert": {"cut": {"version": "expert@1", "parts": 2}}},
-        "route": {"cascade": {"order": ["quick", "expert"], "accept": 0.9}},
+        "input": {"topic": "reviews", "text": "text"},
+        "models": {"echo": "echo"},
         "output": [{"topic": {"name": "reviews.out"}}],
         **sections,
     }
     file = folder / "p.yaml"
     file.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in said.items()))
-    catalog = Catalog()
-    for spec in installed_catalog().specs():
-        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
-    catalog.model("cut", Cut, options=CutOptions)
     return compile_file(file, registry=str(folder), catalog=catalog, environ={})
+
+
+def compiled(folder: Path, **sections: Any) -> Plan:
+    """Return the plan of a cascade of `quick` and `expert` that says what the sections say."""
+    said: Mapping[str, Any] = {
+        "input": {"topic": "reviews", "text": "text", "unit": "user"},
+        "models": {"quick": {"cut": {"version": "quick@1"}}, "expert": {"cut": {"version": "expert@1", "parts": 2}}},
+        "route": {"cascade": {"order": ["quick", "expert"], "accept": 0.9}},
+        **sections,
+    }
+    return planned(folder, installed_and(lambda catalog: catalog.model("cut", Cut, options=CutOptions)), **said)

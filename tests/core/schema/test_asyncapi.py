@@ -14,10 +14,11 @@ import pytest
 from jsonschema import Draft7Validator
 
 from headrace import MessageShape, Outgoing, Result, SinkOptions
-from headrace.core.catalog import Catalog, installed_catalog
+from headrace.core.catalog import Catalog
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import TopicPlan
 from headrace.core.schema.asyncapi import ROLES, asyncapi
+from tests.support.planned import installed_and
 
 Document = Callable[..., dict[str, Any]]
 
@@ -201,12 +202,7 @@ class Mute(Crate):
 def test_a_stranger_s_sink_may_say_what_it_writes_and_clashes_with_nobody(
     document: Document, sink: type, expected: list[str]
 ) -> None:
-    catalog = Catalog()
-    for spec in installed_catalog().specs():
-        catalog._distribution = spec.distribution
-        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
-    catalog._distribution = "crates"
-    catalog.sink("crate", sink, options=CrateOptions)
+    catalog = installed_and(lambda catalog: catalog.sink("crate", sink, options=CrateOptions))
     crates = "\n  - crate: {name: a}\n  - crate: {name: b}\n  - topic: {name: by.user"
     made = document(FILE.replace("\n  - topic: {name: by.user", crates), catalog)
     assert [name for name in made["components"]["messages"] if re.fullmatch("result(_.)?", name)] == expected
@@ -215,6 +211,6 @@ def test_a_stranger_s_sink_may_say_what_it_writes_and_clashes_with_nobody(
     if sink is Mute:
         message = made["components"]["messages"]["crate-message"]
         assert (message["summary"], "payload" in message) == (
-            "A message as the sink 'crate' of crates writes it.",
+            "A message as the sink 'crate' of tests writes it.",
             False,
         )

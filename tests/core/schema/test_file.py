@@ -17,6 +17,7 @@ from headrace.core.schema.errors import OptionsSchemaError
 from headrace.core.schema.file import file_schema, options_schema
 from tests.docs.blocks import PAGES, Block, read_blocks
 from tests.docs.playground import _whole as whole
+from tests.support.planned import installed_and
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -118,10 +119,7 @@ def test_a_step_of_another_plugin_is_part_of_it_under_a_name_of_its_own() -> Non
         more: tuple[ShoutOptions, ...] = ()
 
     ShoutOptions.model_rebuild(_types_namespace={"ShoutOptions": ShoutOptions})
-    catalog = Catalog()
-    for spec in installed_catalog().specs():
-        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
-    catalog.preprocess("shout", lambda record: record, options=ShoutOptions)
+    catalog = installed_and(lambda catalog: catalog.preprocess("shout", lambda record: record, options=ShoutOptions))
     schema = file_schema(catalog)
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)

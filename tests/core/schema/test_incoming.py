@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from headrace import Content, Message
-from headrace.core.catalog import Catalog, installed_catalog
+from headrace.core.catalog import Catalog
 from headrace.core.errors import RecordError
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import InputPlan
@@ -19,6 +19,7 @@ from headrace.core.schema.incoming import incoming_shapes
 from headrace.core.schema.shape import MessageShape
 from headrace.core.wire.incoming import to_record
 from tests.support.made import message
+from tests.support.planned import installed_and
 
 Source = Callable[..., InputPlan]
 
@@ -118,12 +119,7 @@ def test_of_a_stranger_s_codec_nothing_is_claimed(source: Source) -> None:
         """Read."""
         return Content(value="A")
 
-    catalog = Catalog()
-    for spec in installed_catalog().specs():
-        catalog._distribution = spec.distribution
-        catalog._add(spec.kind, spec.name, spec.factory, spec.options)
-    catalog._distribution = "shouting"
-    catalog.codec("shouted", shouted)
+    catalog = installed_and(lambda catalog: catalog.codec("shouted", shouted))
     (one,) = incoming_shapes(source(catalog=catalog, format="shouted"))
     assert (one.body, one.content_type) == ({}, "")
-    assert "'shouted' of shouting" in one.summary
+    assert "'shouted' of tests" in one.summary
