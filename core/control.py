@@ -54,6 +54,9 @@ class Settings:
     def with_change(self, key: str, value: Setting | Mapping[str, Any] | bytes | None) -> Settings:
         """Return the settings after a change; None takes the setting away, an unknown key changes nothing.
 
+        Phases only grow, and whoever opens one first has it: two workers that open the same phase for other weights
+        at the same moment both read who came first, and the second one opens the next.
+
         Raises:
             SettingFormError: the value is not what its key promises.
         """
@@ -62,6 +65,8 @@ class Settings:
             return Settings(rest)
         data = value if isinstance(value, bytes) else encode_setting(value) if isinstance(value, Setting) else None
         setting = decode_setting(key, encode(value) if data is None else data)
+        if isinstance(setting, ExperimentPhase) and _is_open(self._values.get(key), setting):
+            return self
         return self if setting is None else Settings({**rest, key: setting})
 
     # -- typed questions
@@ -138,3 +143,7 @@ class Settings:
         for key, setting in self._values.items():
             if isinstance(setting, kind) and (parts := key_parts(kind, key)) is not None:
                 yield parts, setting
+
+
+def _is_open(before: Setting | None, phase: ExperimentPhase) -> bool:
+    return isinstance(before, ExperimentPhase) and before.phase >= phase.phase

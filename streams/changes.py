@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Mapping
-from hashlib import sha256
 
 from aiokafka.errors import KafkaError
 
 from headrace.core.control import Settings
 from headrace.core.errors import HeadraceError
-from headrace.core.experiments.experiment import HOLDOUT, Experiment
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan
-from headrace.core.wire.control import ExperimentPhase, PlanSeen, setting_key
 from headrace.streams.access.connection import Connection
+from headrace.core.wire.control import ExperimentPhase, PlanSeen, Setting, setting_key
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import now, set_settings
 from headrace.streams.errors import OtherVersionError
 from headrace.streams.live import Live
 from headrace.streams.members import live_instances
 from headrace.streams.observer import Observer
+from headrace.streams.phases import Phases
 from headrace.streams.pipe import Pipe
 from headrace.streams.plan_note import other_version, plan_note, refuse_other_models
 from headrace.streams.versions import Versions
@@ -64,7 +62,8 @@ class Changes:
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
         self._instance, self._group = instance, group
         self._versions = Versions(plan, group, connection, live=live, pipe=pipe, instance=instance)
-        self._versions.phases = lambda versions: self._phases(self._control.settings, versions)
+        self._phases = Phases(plan, live)
+        self._versions.phases = lambda versions: self._phases.current(self._control.settings, versions)
         self._changed = asyncio.Event()
 
     async def begin(self) -> bool:
@@ -83,13 +82,14 @@ class Changes:
         if not self._is_ingress:
             await self._await_agreement(seen.get(newest))
             return newest != self._plan.hash
-        wanted: dict[str, ExperimentPhase | PlanSeen] = dict(self._due_phases(settings))
+        wanted: dict[str, Setting] = dict(self._phases.due(settings))
         if newest != self._plan.hash or not seen:
             note = PlanSeen(time=now(), facts=plan_note(self._plan))
             wanted[setting_key(PlanSeen, plan=self._plan.hash)] = note
-        if wanted:
-            await set_settings(self._connection, self._plan.pipeline, wanted, who=self._instance, why="start")
+        while wanted:
+            await self._write(wanted, why="start")
             self._apply(await self._control.read_whole())
+            wanted = dict(self._phases.due(self._control.settings))  # another worker may have opened that phase first
         return newest != self._plan.hash
 
     async def _await_agreement(self, newest: PlanSeen | None) -> None:
@@ -137,21 +137,20 @@ class Changes:
     async def _look(self) -> None:
         try:
             is_switched = await self._versions.look(self._control.settings)
-            if is_switched and self._is_ingress:
-                state = self._live.state
-                note = PlanSeen(time=now(), facts={**plan_note(self._plan), "versions": dict(state.versions)})
-                due: dict[str, ExperimentPhase | PlanSeen] = dict(self._due_phases(self._control.settings))
-                due[setting_key(PlanSeen, plan=state.plan)] = note
-                await set_settings(
-                    self._connection, self._plan.pipeline, due, who=self._instance, why="a model's version changed"
-                )
+            if self._is_ingress:
+                wanted: dict[str, Setting] = dict(self._phases.owed(self._control.settings))
+                if is_switched:
+                    state = self._live.state
+                    note = PlanSeen(time=now(), facts={**plan_note(self._plan), "versions": dict(state.versions)})
+                    wanted[setting_key(PlanSeen, plan=state.plan)] = note
+                await self._write(wanted, why="a model's version changed")
         except (HeadraceError, KafkaError, OSError, TimeoutError) as error:
             log.warning("a change has to wait: %s", error)
             await self._versions.close()
 
     def _apply(self, settings: Settings) -> None:
         self._live.change(
-            phases=self._phases(settings, self._live.state.versions),
+            phases=self._phases.current(settings, self._live.state.versions),
             stopped_models=frozenset(settings.stopped_models()),
             stopped_experiments=frozenset(settings.stopped_experiments()),
             paused=settings.paused(),
@@ -161,46 +160,9 @@ class Changes:
             },
         )
 
-    def _phases(self, settings: Settings, versions: Mapping[str, str]) -> dict[str, int]:
-        """Return the phase of each experiment as this worker runs it, with these versions.
-
-        What others wrote counts only if it is about the same weights and models: while a changed file is rolled out,
-        an old worker must not tag its records with the phase of the new one.
-        """
-        phases = {HOLDOUT: 1}
-        for experiment in self._plan.experiments:
-            found = settings.phase(experiment.id)
-            if found is None or experiment.keeps_out:
-                continue
-            if found.fingerprint == self._fingerprint(experiment, versions):
-                phases[experiment.id] = found.phase
-            elif versions != self._live.state.versions:
-                phases[experiment.id] = found.phase + 1  # about to begin, by the versions that it is asked for
-            else:
-                phases[experiment.id] = self._live.state.phases.get(experiment.id, found.phase)
-        return phases
-
-    def _due_phases(self, settings: Settings) -> dict[str, ExperimentPhase]:
-        """Return the phases that begin now: of experiments that are new, or whose weights or models changed."""
-        due = {}
-        for experiment in self._plan.experiments:
-            if experiment.keeps_out:
-                continue
-            mark = self._fingerprint(experiment, self._live.state.versions)
-            before = settings.phase(experiment.id)
-            if before is None or before.fingerprint != mark:
-                phase = ExperimentPhase(phase=1 if before is None else before.phase + 1, fingerprint=mark)
-                due[setting_key(ExperimentPhase, experiment=experiment.id)] = phase
-                log.info("experiment %s is in phase %d", experiment.id, phase.phase)
-        return due
-
-    def _fingerprint(self, experiment: Experiment, versions: Mapping[str, str]) -> str:
-        """Return a hash of what must not change within a phase: who meets which variant, and its own models."""
-        own = {
-            variant.stage(model): versions.get(variant.stage(model))
-            for (name, _), variant in self._plan.variants.items()
-            if name == experiment.id
-            for model in variant.models
-        }
-        facts = [experiment.seed, experiment.variants, [round(weight, 9) for weight in experiment.weights], own]
-        return sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    async def _write(self, wanted: Mapping[str, Setting], *, why: str) -> None:
+        for key, setting in wanted.items():
+            if isinstance(setting, ExperimentPhase):
+                log.info("phase %d begins: %s", setting.phase, key)
+        if wanted:
+            await set_settings(self._connection, self._plan.pipeline, wanted, who=self._instance, why=why)

@@ -56,6 +56,8 @@ class Split(Leg):
     def changed(self, record: Record, answer: Any) -> Record:
         """Return the record with its variants: none of stopped experiments, each with its present phase.
 
+        What it met is told whatever becomes of it, so it is stamped with the plan already here.
+
         Raises:
             StepContractError: HR603, it is no tuple of assignments.
         """
@@ -65,13 +67,13 @@ class Split(Leg):
             )
         if not answer:
             return record
-        state = self._live.state
+        state = self._live.seen
         kept = tuple(
             one if (phase := state.phases.get(one.id, one.phase)) == one.phase else Assigned(one.id, phase, one.variant)
             for one in answer
             if one.id not in state.stopped_experiments
         )
-        return record.replace(experiments=kept)
+        return record.replace(experiments=kept, plan=state.plan)
 
 
 class Change(Leg):
@@ -147,10 +149,10 @@ class Address:
                 made[key] = self._addressed(decision, self._changed[change] if change else None)
             slip = msgspec.structs.replace(record.slip, decision=made[key])
             variant = met(record, self._post) if self._post else None
-            slot.record = record.replace(slip=slip, plan=self._live.state.plan, postprocess_of=variant)
+            slot.record = record.replace(slip=slip, plan=self._live.seen.plan, postprocess_of=variant)
 
     def _addressed(self, decision: Decision, change: VariantPlan | None) -> Decision:
-        state = self._live.state
+        state = self._live.seen
         steps = [self._candidate(each, change, state.versions) for each in decision.steps]
         if decision.combine == "cascade" and state.stopped_models:  # the others of a cascade can answer in its place
             left = [each for each in steps if each.model not in state.stopped_models]

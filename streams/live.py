@@ -1,6 +1,7 @@
 """What may change while a worker runs: versions, phases, what is stopped, paused or skipped. Read by every thread.
 
-A change replaces the whole; nothing is altered in place, so a batch sees one state or the next, never half of each.
+A change replaces the whole; nothing is altered in place. A batch looks once, at its beginning, and sees that state to
+its end: a record that was tagged with a phase is not routed to the versions of the next one.
 """
 
 from __future__ import annotations
@@ -38,10 +39,20 @@ class State:
 
 
 class Live:
-    """Holds the current state of a worker."""
+    """Holds the current state of a worker.
+
+    Attributes:
+        state: the newest one.
+        seen: what the batch sees that is being split and routed now.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.state = State({base: model.facts.version for base, model in plan.model_plans()}, plan.hash)
+        self.seen = self.state
+
+    def look(self) -> None:
+        """Let a new batch see the newest state. Called by the thread that runs the batches."""
+        self.seen = self.state
 
     def change(self, **changes: Any) -> None:
         """Replace some of it."""

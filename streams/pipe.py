@@ -131,16 +131,19 @@ class Pipe:
         steps = self._ingress
         if steps is None:
             raise ValueError("this group has no ingress")
+        self._live.look()
         self._skip(INGRESS, slots)
         steps.decode.run(slots, clock.begun_ms)
         if steps.split is not None:
             steps.split.run(slots)
+        if (
+            self._exposures is not None
+        ):  # before any step may fail: who meets what does not depend on what becomes of it
+            self._expose(self._exposures, slots)
         steps.preprocess.run(slots)
         if steps.route is not None:
             steps.route.run(slots)
             steps.address.run(slots)
-        if self._exposures is not None:
-            self._expose(self._exposures, slots)
         return self._walk(slots, clock, time.perf_counter(), outbound)
 
     def _from_link(self, stage: str, messages: Sequence[Message], outbound: Outbound) -> Outcome:

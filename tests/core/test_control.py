@@ -62,6 +62,15 @@ def test_experiments_have_phases_and_are_stopped() -> None:
     assert made.stopped_models() == {}
 
 
+def test_whoever_opens_a_phase_first_has_it_and_phases_only_grow() -> None:
+    opened = settings(**{"experiment/price": {"phase": 2, "fingerprint": "first"}})
+    for late in ({"phase": 2, "fingerprint": "second"}, {"phase": 1, "fingerprint": "old"}):
+        assert opened.with_change("experiment/price", late) == opened
+    grown = opened.with_change("experiment/price", {"phase": 3, "fingerprint": "second"})
+    assert grown.phase("price") == ExperimentPhase(phase=3, fingerprint="second")
+    assert grown.with_change("experiment/price", None).phase("price") is None
+
+
 def test_models_are_stopped_by_name() -> None:
     assert settings(**{"stopped/model/expert": {"why": "cost"}}).stopped_models() == {"expert": "cost"}
 

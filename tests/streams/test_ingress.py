@@ -34,6 +34,7 @@ def addressed(plan: Plan, /, *slots: Slot, **changes: Any) -> list[list[tuple[An
     """Return (model, stage, version, parts) of each candidate of each record."""
     live = Live(plan)
     live.change(**changes)
+    live.look()
     Address(plan, live).run(slots)
     return [[(each.model, each.stage, each.version, each.parts) for each in _steps(slot.record)] for slot in slots]
 
