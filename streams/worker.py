@@ -6,9 +6,9 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -76,11 +76,9 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
             log.info("health and metrics at http://127.0.0.1:%d/readyz", port)
         # The models load while the topics are made: both take seconds, and neither needs the other.
         topics, pipe = await _both(plan, group, settings, meter, running)
-        try:
+        with _closing(pipe):
             entries = await _entries(plan, group, settings.connection)
             instance = settings.name or new_instance()
-            executor = ThreadPoolExecutor(1, thread_name_prefix="steps")
-            pipe.use(executor)
             changes = Changes(
                 plan, group, settings.connection, control=control, live=running, pipe=pipe, instance=instance
             )
@@ -90,7 +88,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
                 plan=plan,
                 group=group,
                 pipe=pipe,
-                executor=executor,
+                executor=_executor(pipe),
                 connection=settings.connection,
                 topics=topics,
                 health=health,
@@ -102,12 +100,27 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
                 ending=ending,
             )
             await _live(parts, entries, changes, ending)
-        except StuckError:
-            raise  # a step may be at work still
-        except BaseException:
-            pipe.close()
-            raise
+
+
+@contextmanager
+def _closing(pipe: Pipe) -> Iterator[None]:
+    """Close the steps at the end, unless one may be at work still."""
+    try:
+        yield
+    except StuckError:
+        raise
+    except BaseException:
         pipe.close()
+        raise
+    else:
+        pipe.close()
+
+
+def _executor(pipe: Pipe) -> ThreadPoolExecutor:
+    """Return the one thread that runs all batches."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="steps")
+    pipe.use(executor)
+    return executor
 
 
 @asynccontextmanager

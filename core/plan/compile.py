@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -24,12 +24,14 @@ from headrace.core.config.pipeline import Input, PipelineFile
 from headrace.core.config.problem import problems_of
 from headrace.core.errors import HeadraceError, Place, ProblemsError
 from headrace.core.plan.broker import broker_problems
+from headrace.core.experiments.experiment import Experiment
 from headrace.core.plan.experiments import experiment_problems, read_experiments
 from headrace.core.plan.fingerprint import fingerprint
-from headrace.core.plan.flow import FlowReader
+from headrace.core.plan.flow import Flow, FlowReader
 from headrace.core.plan.layout import Layout, link_topics, sketch_stages
 from headrace.core.plan.plan import InputPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan, VariantPlan
 from headrace.core.plan.promise import promises
+from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.plan.steps import StepReader
 from headrace.core.plan.topics import plan_topics, topic_problems
 from headrace.core.wire.incoming import Intake
@@ -77,6 +79,17 @@ def _in_line_order(problems: list[HeadraceError]) -> list[HeadraceError]:
     return sorted(said, key=lambda problem: problem.place or Place(""))
 
 
+class _Read(NamedTuple):
+    """What a file says, before it is laid out."""
+
+    envelope: PipelineFile
+    source: InputPlan
+    flow: Flow
+    outputs: tuple[OutputPlan, ...]
+    splitter: StepPlan | None
+    experiments: tuple[Experiment, ...]
+
+
 class _Compiler:
     """Compiles one document. Each part is read even when another is wrong, so that all problems show at once."""
 
@@ -88,6 +101,28 @@ class _Compiler:
         self._reader = FlowReader(document, self._steps, self._registry, aliases)
 
     def compile(self) -> Plan | None:
+        read = self._read()
+        if read is None:
+            return None
+        envelope, flow = read.envelope, read.flow
+        sketches = sketch_stages(flow, read.source.codec, read.splitter, read.outputs)
+        layout = Layout(self._document, envelope, flow, sketches)
+        stages = layout.stages(self._reader)
+        groups = layout.groups(stages)
+        links = link_topics(envelope, stages, flow, self._document)
+        self._note(self._order_problems(envelope, links))
+        topics = plan_topics(
+            envelope.pipeline,
+            read.source,
+            read.outputs,
+            envelope.topics,
+            groups=groups,
+            has_experiments=bool(read.experiments),
+        )
+        return self._plan(read, stages, groups, (*topics, *links))
+
+    def _read(self) -> _Read | None:
+        """Return what the file says, or None when too little of it can be read to lay anything out."""
         envelope = self._envelope()
         self._note(self._not_built())
         self._note(broker_problems(self._document, envelope))
@@ -102,12 +137,16 @@ class _Compiler:
         splitter = self._splitter(envelope)
         self._note(self._text_problems(envelope, codec, flow.models))
         self._note(topic_problems(envelope.pipeline, envelope.input.topic, self._place("input", "topic"), outputs))
-        source = self._input(envelope, codec)
-        layout = Layout(self._document, envelope, flow, sketch_stages(flow, codec, splitter, outputs))
-        stages = layout.stages(self._reader)
-        groups = layout.groups(stages)
-        links = link_topics(envelope, stages, flow, self._document)
-        self._note(self._order_problems(envelope, links))
+        return _Read(envelope, self._input(envelope, codec), flow, outputs, splitter, experiments)
+
+    def _plan(
+        self,
+        read: _Read,
+        stages: tuple[StagePlan, ...],
+        groups: Mapping[str, GroupPlan],
+        topics: tuple[TopicPlan, ...],
+    ) -> Plan:
+        envelope, source, flow, outputs, splitter, experiments = read
         return Plan(
             file=self._document.file,
             pipeline=envelope.pipeline,
@@ -121,20 +160,12 @@ class _Compiler:
             delivery=envelope.delivery,
             batch=envelope.batch,
             topic_rules=envelope.topics,
-            topics=(
-                *plan_topics(
-                    envelope.pipeline,
-                    source,
-                    outputs,
-                    envelope.topics,
-                    groups=groups,
-                    has_experiments=bool(experiments),
-                ),
-                *links,
-            ),
+            topics=topics,
             stages=stages,
             groups=groups,
-            promises=promises(envelope.delivery, envelope.link, is_linked=bool(links)),
+            promises=promises(
+                envelope.delivery, envelope.link, is_linked=any(topic.role == "link" for topic in topics)
+            ),
             registry=self._registry,
             broker=from_folder(envelope.broker, Path(self._document.file).parent),
             link=envelope.link,

@@ -164,6 +164,16 @@ class SkippedError(RecordError):
     code = "HR523"
 
 
+class TooDeepError(RecordError):
+    """A record's value has so many levels that it cannot travel to another process.
+
+    Lists and objects may be nested into each other about 900 times; what JSON can be read has not many more, so few
+    messages are in between. Mend: publish it with fewer levels.
+    """
+
+    code = "HR524"
+
+
 class NotPlainError(PluginError):
     """A step put something into a record that cannot travel to another process.
 

@@ -18,7 +18,7 @@ from headrace.core.errors import RecordError
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.record import Headers, Position, Record, Status
 from headrace.core.routing.slip import Slip
-from headrace.core.wire.errors import FrameUnreadableError, NotPlainError
+from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDeepError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,13 +100,14 @@ def encode_record(record: Record, tensors: Tensors = "float32") -> bytes:
 
     Raises:
         NotPlainError: HR610, a step put something into it that is no plain value.
+        TooDeepError: HR524, its value has too many levels.
     """
-    carried = _carried(record, tensors)
     try:
-        return _encoder.encode(carried)
-    except (UnicodeEncodeError, OverflowError):
-        return json.dumps(msgspec.to_builtins(carried), separators=(",", ":")).encode()
+        return _packed(_carried(record, tensors))
     except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, RecursionError) and not _holds_itself((record.value, record.output)):
+            fault = "the record cannot travel to another process: its value is nested too deeply"
+            raise TooDeepError(fault, mend="publish it with fewer levels") from None
         raise NotPlainError(
             f"the record cannot travel to another process: {error}",
             mend="let steps set only str, int, float, bool, None, lists and dicts",
@@ -160,6 +161,35 @@ def decode_frame(data: bytes | None) -> Frame:
     if len(body.records) != count:
         raise FrameUnreadableError("the frame is damaged: it holds another number of records", mend="redrive them")
     return Frame(body.plan, body.stage, [_read(raw) for raw in body.records])
+
+
+def _packed(carried: _Carried) -> bytes:
+    try:
+        return _encoder.encode(carried)
+    except (UnicodeEncodeError, OverflowError):
+        return json.dumps(msgspec.to_builtins(carried), separators=(",", ":")).encode()
+
+
+def _holds_itself(value: Any) -> bool:
+    """Whether a list or dict is among what it holds; only a step can make such a value, no message can."""
+    way, around = [iter([value])], [0]
+    while way:
+        inner = next(way[-1], None)
+        if inner is None:
+            way.pop()
+            around.pop()
+        elif id(inner) in around:
+            return True
+        else:
+            way.append(iter(_held(inner)))
+            around.append(id(inner))
+    return False
+
+
+def _held(value: Any) -> list[Any]:
+    """Return the lists and dicts directly in a value."""
+    items: Iterable[Any] = value.values() if isinstance(value, Mapping) else value
+    return [item for item in items if isinstance(item, Mapping | list | tuple)]
 
 
 def _frame(plan: str, stage: str, records: list[bytes]) -> bytes:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from headrace import Batch, Candidate, Catalog, Decision, Options, StepContext, hookimpl
+from headrace import Candidate, Catalog, Decision, Options, hookimpl
+from headrace.plugins.routers.order import OneWay, Order, check_each
 
 __all__ = ["Cascade", "CascadeOptions", "headrace_register"]
 
@@ -19,7 +20,7 @@ Rule = Score | str
 class CascadeOptions(Options):
     """What a pipeline file may say of `cascade`."""
 
-    order: tuple[str, ...] = Field(
+    order: Order = Field(
         min_length=2, description="names of the models in the order in which they are asked; the last one is final"
     )
     accept: Rule | dict[str, Rule] = Field(
@@ -27,20 +28,10 @@ class CascadeOptions(Options):
         "over output (output.score > 0.9), or one of these for each model but the last ({quick: 0.9})"
     )
 
-    @field_validator("order")
-    @classmethod
-    def _is_without_repeats(cls, order: tuple[str, ...]) -> tuple[str, ...]:
-        for model in order:
-            if order.count(model) > 1:
-                raise ValueError(f"{model!r} is asked twice; name each model once")
-        return order
-
     @field_validator("accept", mode="before")
     @classmethod
     def _is_rule(cls, accept: Any) -> Any:
-        # Before pydantic, whose union would report one wrong value once for each kind that it is not.
-        for model, rule in accept.items() if isinstance(accept, Mapping) else [("", accept)]:
-            _check_rule(rule, f" for {model}" if model else "")
+        check_each(accept, _check_rule)
         return accept
 
     @model_validator(mode="after")
@@ -60,31 +51,19 @@ class CascadeOptions(Options):
         return self.accept[model] if isinstance(self.accept, Mapping) else self.accept
 
 
-class Cascade:
+class Cascade(OneWay):
     """Ask the models in order until an output is accepted; the last one's stands in any case."""
 
     def __init__(self, options: CascadeOptions) -> None:
-        self._order = options.order
         *asked, last = options.order
-        # One frozen decision for all records: routing costs nothing.
-        self._decision = Decision(
-            combine="cascade",
-            steps=(*(Candidate(model=name, accept_if=options.rule(name)) for name in asked), Candidate(model=last)),
-            reason="the first output that is accepted",
-            propensity=1.0,
+        super().__init__(
+            Decision(
+                combine="cascade",
+                steps=(*(Candidate(model=name, accept_if=options.rule(name)) for name in asked), Candidate(model=last)),
+                reason="the first output that is accepted",
+                propensity=1.0,
+            )
         )
-
-    def route(self, batch: Batch) -> Sequence[Decision]:
-        """Return the same decision for each record."""
-        return [self._decision] * len(batch)
-
-    def models(self, context: StepContext) -> Sequence[str]:
-        """Return the models in order."""
-        return self._order
-
-    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
-        """Return the one order; a record may end after each of them."""
-        return (self._order,)
 
 
 def _check_rule(rule: Any, whose: str) -> None:

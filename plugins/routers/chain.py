@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from headrace import Batch, Candidate, Catalog, Decision, Options, StepContext, hookimpl
+from headrace import Candidate, Catalog, Decision, Options, hookimpl
+from headrace.plugins.routers.order import OneWay, Order, check_each
 
 __all__ = ["Chain", "ChainOptions", "headrace_register"]
 
@@ -15,7 +16,7 @@ __all__ = ["Chain", "ChainOptions", "headrace_register"]
 class ChainOptions(Options):
     """What a pipeline file may say of `chain`."""
 
-    order: tuple[str, ...] = Field(
+    order: Order = Field(
         min_length=2, description="names of the models in the order in which they run; the last one's output stands"
     )
     text: str | dict[str, str] | None = Field(
@@ -24,21 +25,11 @@ class ChainOptions(Options):
         "(output.summary), or such a path for single models ({mood: output.summary}); without it, the record's text",
     )
 
-    @field_validator("order")
-    @classmethod
-    def _is_without_repeats(cls, order: tuple[str, ...]) -> tuple[str, ...]:
-        for model in order:
-            if order.count(model) > 1:
-                raise ValueError(f"{model!r} runs twice; name each model once")
-        return order
-
     @field_validator("text", mode="before")
     @classmethod
     def _is_path(cls, text: Any) -> Any:
-        # Before pydantic, whose union would report one wrong value once for each kind that it is not.
-        for model, path in text.items() if isinstance(text, Mapping) else [("", text)]:
-            if text is not None:
-                _check_path(path, f" for {model}" if model else "")
+        if text is not None:
+            check_each(text, _check_path)
         return text
 
     @model_validator(mode="after")
@@ -55,30 +46,18 @@ class ChainOptions(Options):
         return self.text.get(model) if isinstance(self.text, Mapping) else self.text
 
 
-class Chain:
+class Chain(OneWay):
     """Run all models in order; each one's output is there for the next, and the last one's stands."""
 
     def __init__(self, options: ChainOptions) -> None:
-        self._order = options.order
-        # One frozen decision for all records: routing costs nothing.
-        self._decision = Decision(
-            combine="chain",
-            steps=tuple(Candidate(model=name, reads=options.reads(name)) for name in options.order),
-            reason=f"every record goes through {', then '.join(options.order)}",
-            propensity=1.0,
+        super().__init__(
+            Decision(
+                combine="chain",
+                steps=tuple(Candidate(model=name, reads=options.reads(name)) for name in options.order),
+                reason=f"every record goes through {', then '.join(options.order)}",
+                propensity=1.0,
+            )
         )
-
-    def route(self, batch: Batch) -> Sequence[Decision]:
-        """Return the same decision for each record."""
-        return [self._decision] * len(batch)
-
-    def models(self, context: StepContext) -> Sequence[str]:
-        """Return the models in order."""
-        return self._order
-
-    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
-        """Return the one order."""
-        return (self._order,)
 
 
 def _check_path(path: Any, whose: str) -> None:

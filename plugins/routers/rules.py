@@ -20,6 +20,7 @@ from headrace import (
     hookimpl,
 )
 from headrace.core.errors import ProblemsError
+from headrace.plugins.routers.order import Order
 
 if TYPE_CHECKING:
     from headrace.core.config.expression import Expression
@@ -35,17 +36,9 @@ class Rule(Options):
         "and one that cannot be evaluated over a record, as it lacks a field, does not hold"
     )
     model: str | None = Field(default=None, description="name of the model that then serves")
-    chain: tuple[str, ...] | None = Field(
+    chain: Order | None = Field(
         default=None, min_length=2, description="instead of model: names of models that then run one after the other"
     )
-
-    @field_validator("chain")
-    @classmethod
-    def _is_without_repeats(cls, chain: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for model in chain or ():
-            if (chain or ()).count(model) > 1:
-                raise ValueError(f"{model!r} runs twice; name each model once")
-        return chain
 
     @model_validator(mode="after")
     def _chooses_once(self) -> Rule:

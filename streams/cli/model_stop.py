@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from headrace.streams.cli.kill_switch import start_named, stop_named
 from headrace.streams.cli.output import json_option, pipeline_argument
-from headrace.streams.cli.setting import change, find, why_option
+from headrace.streams.cli.setting import why_option
 
 __all__ = ["start", "stop"]
 
@@ -22,14 +23,7 @@ def stop(file: Path, name: str, *, why: str, as_json: bool) -> None:
 
     Routers see it as away and take another one, or the record becomes a dead letter. Batches in flight end.
     """
-    from headrace.core.wire.control import ModelStop, setting_key
-    from headrace.streams.control.target import models, refuse_unknown
-    from headrace.streams.control.writer import now
-
-    live = find(file)
-    refuse_unknown("model", name, models(live.plan))
-    changes = {setting_key(ModelStop, model=name): ModelStop(why=why, time=now())}
-    change(live, changes, [f"stopped  {name}: it answers no record"], why=why, as_json=as_json)
+    stop_named(file, "model", name, told="it answers no record", why=why, as_json=as_json)
 
 
 @click.command()
@@ -39,17 +33,4 @@ def stop(file: Path, name: str, *, why: str, as_json: bool) -> None:
 @json_option
 def start(file: Path, name: str, *, why: str, as_json: bool) -> None:
     """Let the stopped model NAME of FILE answer records again."""
-    import asyncio
-
-    from headrace.core.wire.control import ModelStop, setting_key
-    from headrace.streams.control.target import models, refuse_unknown
-    from headrace.streams.control.writer import read_settings
-
-    live = find(file)
-    stopped = asyncio.run(read_settings(live.connection, live.plan.pipeline)).stopped_models()
-    if name not in stopped:
-        refuse_unknown("model", name, models(live.plan))
-        change(live, {}, [f"{name} is not stopped"], why=why, as_json=as_json)
-        return
-    changes = {setting_key(ModelStop, model=name): None}
-    change(live, changes, [f"started  {name}"], why=why, as_json=as_json)
+    start_named(file, "model", name, why=why, as_json=as_json)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from headrace.core.config.suggestion import suggest
 from headrace.core.plan.plan import Plan
 from headrace.streams.control.errors import UnknownTargetError
 
-__all__ = ["Reading", "experiments", "models", "reading", "readings", "refuse_unknown"]
+__all__ = ["Reading", "known", "reading", "readings", "refuse_unknown"]
 
 
 class Reading(NamedTuple):
@@ -46,14 +46,9 @@ def reading(plan: Plan, stage: str) -> Reading:
     raise UnknownTargetError(f"the pipeline has no stage {stage!r}", mend=suggest(stage, known, "stages"))
 
 
-def models(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the models of the file."""
-    return tuple(plan.models)
-
-
-def experiments(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the experiments of the file."""
-    return tuple(str(experiment.id) for experiment in plan.experiments)
+def known(noun: Literal["model", "experiment"], plan: Plan) -> tuple[str, ...]:
+    """Return the names of the models, or of the experiments, of the file."""
+    return tuple(plan.models) if noun == "model" else tuple(experiment.id for experiment in plan.experiments)
 
 
 def refuse_unknown(noun: str, name: str, known: Iterable[str]) -> None:

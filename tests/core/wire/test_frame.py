@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from headrace.core.errors import RecordError
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.record import Position, Record
 from headrace.core.routing.decision import Candidate, Decision
 from headrace.core.routing.slip import Slip
-from headrace.core.wire.errors import FrameUnreadableError, NotPlainError
+from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDeepError
 from headrace.core.wire.frame import FORMAT, decode_frame, encode_frames, encode_record, records_in
 from tests.support.made import headers, json_values, keys, record, texts
 
@@ -174,11 +175,23 @@ def test_what_is_no_plain_value_is_the_plugin_s_fault(fields: dict[str, Any]) ->
         encode_record(record("text", **fields))
 
 
-def test_a_value_that_holds_itself_is_the_plugin_s_fault() -> None:
+@pytest.mark.parametrize("wrap", [lambda inner: inner, lambda inner: {"a": [1, (inner, inner)]}], ids=["alone", "in"])
+def test_a_value_that_holds_itself_is_the_plugin_s_fault(wrap: Callable[[Any], Any]) -> None:
     value: list[Any] = []
     value.append(value)
     with pytest.raises(NotPlainError):
+        encode_record(record("text", value=wrap(value)))
+
+
+@pytest.mark.provokes("HR524")
+@pytest.mark.parametrize("inmost", ["deep", "\ud83d"], ids=["plain", "surrogate"])
+def test_a_value_of_too_many_levels_is_its_publisher_s_fault(inmost: str) -> None:
+    value: Any = inmost
+    for at in range(5_000):
+        value = [value] if at % 2 else {"a": value}
+    with pytest.raises(TooDeepError) as caught:
         encode_record(record("text", value=value))
+    assert isinstance(caught.value, RecordError)
 
 
 # -- float16

@@ -66,7 +66,7 @@ def test_it_names_its_models_for_check() -> None:
     ("order", "accept", "fault"),
     [
         (["quick"], 0.9, "at least 2 items"),
-        (["quick", "expert", "quick"], 0.9, "'quick' is asked twice"),
+        (["quick", "expert", "quick"], 0.9, "'quick' is there twice"),
         (ORDER, 0, "accept is 0; write a score above 0 and at most 1"),
         (ORDER, 1.5, r"accept is 1\.5"),
         (ORDER, float("nan"), "accept is nan"),

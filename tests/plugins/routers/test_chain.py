@@ -50,7 +50,7 @@ def test_it_names_its_models_and_their_order_for_check() -> None:
     ("options", "fault"),
     [
         ({"order": ["summary"]}, "at least 2 items"),
-        ({"order": ["a", "b", "a"]}, "'a' runs twice"),
+        ({"order": ["a", "b", "a"]}, "'a' is there twice"),
         ({"text": "summary"}, "text is 'summary'; write a path into the output"),
         ({"text": "output"}, "text is 'output'"),
         ({"text": "output..x"}, r"text is 'output\.\.x'"),

@@ -105,7 +105,7 @@ def test_no_record_is_too_strange_for_a_rule(record: MakeRecord, value: Any, hea
         ({"when": "true"}, "a rule without model"),
         ({"when": "true", "model": "a", "chain": ["a", "b"]}, "a rule with both model and chain"),
         ({"when": "true", "chain": ["a"]}, "at least 2 items"),
-        ({"when": "true", "chain": ["a", "b", "a"]}, "'a' runs twice"),
+        ({"when": "true", "chain": ["a", "b", "a"]}, "'a' is there twice"),
         ({"model": "a"}, "Field required"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.streams.control.errors import UnknownTargetError
-from headrace.streams.control.target import Reading, models, reading, readings, refuse_unknown
+from headrace.streams.control.target import Reading, known, reading, readings, refuse_unknown
 
 FILE = """\
 headrace: 1
@@ -49,7 +49,7 @@ def test_another_name_is_refused_with_the_nearest_or_all(plan: Plan, name: str, 
 
 
 def test_models_are_those_of_the_file(plan: Plan) -> None:
-    assert models(plan) == ("quick", "slow")
-    refuse_unknown("model", "quick", models(plan))
+    assert known("model", plan) == ("quick", "slow")
+    refuse_unknown("model", "quick", known("model", plan))
     with pytest.raises(UnknownTargetError, match="no model 'quik'; did you mean 'quick'"):
-        refuse_unknown("model", "quik", models(plan))
+        refuse_unknown("model", "quik", known("model", plan))
