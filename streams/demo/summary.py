@@ -23,7 +23,7 @@ class Check(NamedTuple):
 def checks(tally: Tally, bad: Sequence[Bad], lexicon_accuracy: float, exit_code: int) -> list[Check]:
     """Return the promises that decide the demo's exit status."""
     wanted = sorted(each.code for each in bad)
-    cascade, _ = tally.accuracy()
+    whole, _ = tally.accuracy()
     return [
         Check(f"each of the {tally.expected:,} reviews came out", len(tally.results) == tally.expected),
         Check("each came out once", tally.doubled == 0),
@@ -32,16 +32,16 @@ def checks(tally: Tally, bad: Sequence[Bad], lexicon_accuracy: float, exit_code:
             f"between {LEAST_ESCALATED:.0%} and {MOST_ESCALATED:.0%} went on to the transformer",
             LEAST_ESCALATED <= tally.escalated <= MOST_ESCALATED,
         ),
-        Check("the cascade is no less accurate than the lexicon alone", cascade >= lexicon_accuracy),
+        Check("the pipeline is no less accurate than the lexicon alone", whole >= lexicon_accuracy),
         Check("the pipeline stopped cleanly", exit_code == 0),
         *_experiment_checks(tally),
     ]
 
 
 def _experiment_checks(tally: Tally) -> Iterator[Check]:
-    variants = tally.variants()
-    if variants:
-        tagged = sum(len(ids) for ids in variants.values())
+    tags = tally.tags()
+    if tags:
+        tagged = sum(len(ids) for variants in tags.values() for ids in variants.values())
         yield Check("each result says which variant it met", tagged == len(tally.results))
         yield Check("each user met one variant only", tally.torn_units == 0)
 
@@ -55,11 +55,12 @@ def summary(tally: Tally, bad: Sequence[Bad], alone: dict[str, float]) -> Iterat
         alone: accuracy of each model by itself on the same reviews, by its name in the pipeline file.
     """
     whole, count = tally.accuracy()
-    yield f"accuracy     cascade {whole:.3f} on {count:,} reviews that no training saw"
+    way = "both variants" if tally.tags() else "cascade"
+    yield f"accuracy     {way} {whole:.3f} on {count:,} reviews that no training saw"
     for name, described in (("quick", "lexicon"), ("expert", "transformer")):
         served, share = tally.accuracy(name)
         yield f"             {described:<11} {alone[name]:.3f} alone; {served:.3f} on the {share:,} reviews it answered"
-    yield f"escalated    {tally.escalated:.1%} of the reviews went on to the transformer"
+    yield f"escalated    {tally.escalated:.1%} of the reviews went on from the lexicon to the transformer"
     yield f"alerts       {tally.alerts:,} results also went to reviews.alerts"
     yield f"throughput   {tally.throughput():,.0f} reviews/s"
     for at, (part, values) in enumerate(tally.waits_ms().items()):
@@ -71,15 +72,20 @@ def summary(tally: Tally, bad: Sequence[Bad], alone: dict[str, float]) -> Iterat
 
 
 def _by_variant(tally: Tally) -> Iterator[str]:
-    variants = tally.variants()
-    for at, (name, ids) in enumerate(variants.items()):
-        compute = [_compute_ms(tally.results[key]) for key in ids]
-        share = len(ids) / max(1, len(tally.results))
-        users = len({tally.results[key]["unit"] for key in ids})
-        yield (
-            f"{'' if at else 'variants':<12} {name:<10} {share:>5.1%} of all: {len(ids):,} tags, {users} users; "
-            f"accuracy {tally.variant_accuracy(ids):.3f}, compute p50 {_time(percentile(compute, 0.5))}"
-        )
+    """Yield a table for each experiment and phase: what its variants got and gave, side by side."""
+    for (experiment, phase), variants in tally.tags().items():
+        yield f"{'experiment':<12} {experiment}, phase {phase}"
+        names = ("variant", *variants)
+        wide = max(map(len, names))
+        yield f"{'':<12} {'variant':<{wide}}   tags   share  users  accuracy  transformer  compute p50      p99"
+        for name, ids in variants.items():
+            compute = [_compute_ms(tally.results[key]) for key in ids]
+            users = len({tally.results[key]["unit"] for key in ids})
+            yield (
+                f"{'':<12} {name:<{wide}} {len(ids):>6,} {len(ids) / len(tally.results):>7.1%} {users:>6,} "
+                f"{tally.variant_accuracy(ids):>9.3f} {tally.served(ids, 'expert'):>12.1%} "
+                f"{_time(percentile(compute, 0.5)):>12} {_time(percentile(compute, 0.99)):>8}"
+            )
 
 
 def _compute_ms(value: Mapping[str, Any]) -> float:

@@ -76,13 +76,18 @@ class Tally:
         right = sum(1 for key in chosen if _label(self.results[key]) == self._reviews[key].label)
         return (right / len(chosen) if chosen else 0.0), len(chosen)
 
-    def variants(self) -> dict[str, list[str]]:
-        """Return the ids of the results of each variant, by its name; nothing when there was no experiment."""
-        found: dict[str, list[str]] = {}
+    def tags(self) -> dict[tuple[str, int], dict[str, list[str]]]:
+        """Return the ids of the results that carry each tag: by experiment and phase, then by variant."""
+        found: dict[tuple[str, int], dict[str, list[str]]] = {}
         for key, value in self.results.items():
             for met in value["experiments"]:
-                found.setdefault(str(met["variant"]), []).append(key)
-        return dict(sorted(found.items()))
+                variants = found.setdefault((str(met["id"]), int(met["phase"])), {})
+                variants.setdefault(str(met["variant"]), []).append(key)
+        return {tag: dict(sorted(variants.items())) for tag, variants in sorted(found.items())}
+
+    def served(self, ids: Sequence[str], model: str) -> float:
+        """Return the share of these results that a model answered."""
+        return sum(1 for key in ids if self.results[key]["model"] == model) / len(ids) if ids else 0.0
 
     def variant_accuracy(self, ids: Sequence[str]) -> float:
         """Return the share of right labels among these results."""

@@ -42,7 +42,9 @@ def test_the_demo_keeps_its_promises_and_a_foreign_client_gets_the_same_results(
 def _assert_sharded_agrees(client: Client, folder: Path, by_demo: dict[str, dict[str, Any]]) -> None:
     """The same reviews through three processes: what the transformer says of one does not depend on where it runs."""
     done = _demo(folder, "--shards", "2", promises=PROMISES + 2)
-    assert " tags, " in done.stdout
+    table = done.stdout.partition("experiment   expert-first, phase 1\n")[2].splitlines()[1:3]
+    assert [line.split()[0] for line in table] == ["control", "treatment"]
+    assert sum(int(line.split()[1].replace(",", "")) for line in table) == len(by_demo)
     by_shards = _by_review(client.all("reviews.scored"))
     assert by_shards.keys() == by_demo.keys()
     both = [review for review in by_demo if by_demo[review]["model"] == by_shards[review]["model"] == "expert"]

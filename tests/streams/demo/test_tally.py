@@ -121,12 +121,25 @@ def test_the_summary_compares_variants_when_there_was_an_experiment() -> None:
     tally = Tally(REVIEWS, 0, RUN)
     for review, variant in (("1", "control"), ("2", "treatment"), ("3", "control")):
         met(tally, review, variant)
-    lines = [line for line in summary(tally, (), ALONE) if "tags" in line]
-    assert lines[0].startswith("variants     control    66.7% of all: 2 tags, 2 users; accuracy 1.000")
-    assert "treatment  33.3% of all: 1 tags, 1 users; accuracy 0.000" in lines[1]
+    lines = [*summary(tally, (), ALONE)]
+    at = lines.index("experiment   expert-first, phase 1")
+    assert [line.split() for line in lines[at + 1 : at + 4]] == [
+        ["variant", "tags", "share", "users", "accuracy", "transformer", "compute", "p50", "p99"],
+        ["control", "2", "66.7%", "2", "1.000", "0.0%", "4", "ms", "4", "ms"],
+        ["treatment", "1", "33.3%", "1", "0.000", "0.0%", "4", "ms", "4", "ms"],
+    ]
+    assert len({len(line) for line in lines[at + 1 : at + 4]}) == 1, "columns end at one place"
     kept = {check.promise: check.is_kept for check in checks(tally, (), 0.0, 0)}
     assert kept["each result says which variant it met"]
     assert kept["each user met one variant only"]
+
+
+def test_two_experiments_and_phases_have_a_table_each() -> None:
+    tally = Tally(REVIEWS, 0, RUN)
+    assigned = [{"id": "expert-first", "phase": 2, "variant": "control"}, {"id": "bar", "phase": 1, "variant": "low"}]
+    tally.take({**result("1", "positive", "quick", "expert"), "experiments": assigned})
+    titles = [line for line in summary(tally, (), ALONE) if line.startswith("experiment")]
+    assert titles == ["experiment   bar, phase 1", "experiment   expert-first, phase 2"]
 
 
 def test_a_user_that_met_two_variants_breaks_a_promise() -> None:
