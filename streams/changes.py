@@ -13,8 +13,8 @@ from headrace.core.control import Settings
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan
-from headrace.streams.access.connection import Connection
 from headrace.core.wire.control import ExperimentPhase, PlanSeen, Setting, setting_key
+from headrace.streams.access.connection import Connection
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import now, set_settings
 from headrace.streams.errors import OtherVersionError

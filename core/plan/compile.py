@@ -23,8 +23,8 @@ from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.config.pipeline import Input, PipelineFile
 from headrace.core.config.problem import problems_of
 from headrace.core.errors import HeadraceError, Place, ProblemsError
-from headrace.core.plan.broker import broker_problems
 from headrace.core.experiments.experiment import Experiment
+from headrace.core.plan.broker import broker_problems
 from headrace.core.plan.experiments import experiment_problems, read_experiments
 from headrace.core.plan.fingerprint import fingerprint
 from headrace.core.plan.flow import Flow, FlowReader
