@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format types docs snapshot shape bench clean
+.PHONY: help setup demo test test-fast chaos chaos-full check format types docs snapshot shape bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -31,6 +31,12 @@ test: $(VENV)/.dev ## Run the whole suite on its own Kafka
 
 test-fast: $(VENV)/.dev ## Run the tests that need no broker
 	$(BIN)/python -m pytest -m 'not broker'
+
+chaos: $(VENV)/.dev ## Let 25 faults strike pipelines under load and judge what is left; SEED=n for others
+	$(BIN)/python -m tests.chaos --set usual $(if $(SEED),--seed $(SEED))
+
+chaos-full: $(VENV)/.dev ## The same with 100 faults for each of 3 seeds and each guarantee; takes hours and root
+	$(BIN)/python -m tests.chaos --set full
 
 types: ## Make the tree that type checkers read: .typing/headrace -> the mapped folders
 	@mkdir -p .typing/headrace

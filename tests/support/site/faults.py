@@ -28,6 +28,7 @@ from headrace import (
     StepContext,
     hookimpl,
 )
+from headrace.plugins.models.onnx import OnnxModel, OnnxOptions
 
 
 class UnprintableError(Exception):
@@ -157,6 +158,24 @@ class Echo:
             return {"label": self.options.label or word, "score": 1.0, "text": text}
 
 
+class PatientOptions(OnnxOptions):
+    ms: float = Field(default=0, ge=0)
+
+
+class Patient(OnnxModel):
+    """A real graph that takes its time over each record, and cannot bear some."""
+
+    def __init__(self, options: PatientOptions) -> None:
+        super().__init__(options)
+        self.ms = options.ms
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        if any(record.text.startswith("unbearable") for record in batch):
+            raise ValueError("this one is too much")
+        time.sleep(self.ms / 1000 * len(batch))
+        return super().infer(batch)
+
+
 class Lost:
     """A router that chooses badly when asked to."""
 
@@ -217,5 +236,6 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.postprocess("slow", slow, options=SlowOptions)
     catalog.preprocess("hold", hold, options=HoldOptions)
     catalog.model("echo", Echo, options=EchoOptions)
+    catalog.model("patient", Patient, options=PatientOptions)
     catalog.router("lost", Lost)
     catalog.sink("crate", Crate, options=CrateOptions)
