@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.chaos.finding import DOUBLED, KINDS, LOST, Finding
@@ -47,7 +49,7 @@ def test_as_many_doubles_as_were_in_flight_of_those_hit_are_allowed_and_not_one_
 
 
 @pytest.mark.parametrize("spoilt", [{"in_flight": 0}, {"lag": 0}, {"counts": False}])
-def test_a_fault_that_struck_an_idle_worker_does_not_count(spoilt: dict[str, int]) -> None:
+def test_a_fault_that_struck_an_idle_worker_does_not_count(spoilt: dict[str, Any]) -> None:
     found = report(strikes=(STRIKES[0]._replace(**spoilt), STRIKES[1]))
     assert found.faults == ["1 of 2 faults struck under lag with a batch in flight"]
     again = report(strikes=(STRIKES[0]._replace(**spoilt), *STRIKES))
