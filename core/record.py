@@ -84,6 +84,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         begun_ms: epoch milliseconds at which its first batch began.
         preprocess_ms: milliseconds of decoding, preprocessing and routing of its batch.
         inference_ms: milliseconds of its batches in all models.
+        era: epoch milliseconds at which ingress began to read its partition; 0 when nobody noted it.
+        since: the first offset that ingress ended by itself before it: from it up to this one nothing else is sent on.
     """
 
     id: str
@@ -108,6 +110,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     preprocess_ms: float = 0.0
     inference_ms: float = 0.0
     attempt: int = 1
+    era: int = 0
+    since: int = -1
 
     def replace(self, **changes: Any) -> Record:
         """Return a copy with some fields changed."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Candidate", "Combine", "Decision", "Join"]
+__all__ = ["Candidate", "Combine", "Decision", "Join", "decision_fault"]
 
 Combine = Literal["single", "cascade", "parallel", "chain"]
 Join = Literal["best", "vote", "average", "first"]
@@ -18,9 +18,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     `accept_if` says when its output ends a cascade: a number is the least `output.score`, a text is a CEL
     expression over `output`; None accepts always. `reads` says what this model of a chain reads instead of the
-    record's own text: a dotted path to a text in the output before it, such as `output.summary`. `timeout_ms` is
-    milliseconds of model time. `version`, `stage` and `parts` are filled in by the runtime when the record is
-    routed.
+    record's own text: a dotted path to a text in the output before it, such as `output.summary`. `weight` is what its
+    answer counts in a `vote` or an `average`, more than 0. `timeout_ms` is milliseconds of model time. `version`,
+    `stage` and `parts` are filled in by the runtime when the record is routed.
     """
 
     model: str
@@ -30,13 +30,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: float | None = None
     stage: str | None = None
     parts: int = 1
+    weight: float = 1.0
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """A router's answer for one record; it travels with the record as a routing slip.
 
     `propensity` is the probability with which this choice was made (1 for a fixed rule); `scores` are the
-    router's figures for each candidate, when it has any.
+    router's figures for each candidate, when it has any. Of a parallel decision `join` says what becomes of the
+    answers, `quorum` how many of them suffice (None: all; of `first` one), `deadline_ms` how long the others are
+    waited for, from the moment that the record's first batch began.
     """
 
     combine: Combine
@@ -49,3 +52,28 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: float | None = None
     policy_version: str | None = None
     fallback: str | None = None
+
+    @property
+    def needed(self) -> int:
+        """How many answers of a parallel decision suffice."""
+        if self.join == "first":
+            return 1
+        return self.quorum if self.quorum is not None else len(self.steps)
+
+
+def decision_fault(decision: Decision) -> str | None:
+    """Return why a decision cannot be followed; None when it can."""
+    if not decision.steps:
+        return "chose no model"
+    return _parallel_fault(decision) if decision.combine == "parallel" else None
+
+
+def _parallel_fault(decision: Decision) -> str | None:
+    models = [each.model for each in decision.steps]
+    faults = {
+        "asks a model twice at once": len(set(models)) < len(models),
+        "asks several models at once and does not say how their answers are joined": decision.join is None,
+        f"waits for {decision.needed} answers of {len(models)}": not 1 <= decision.needed <= len(models),
+        "gives a model a weight that is not above 0": any(not 0 < it.weight < float("inf") for it in decision.steps),
+    }
+    return next((fault for fault, is_there in faults.items() if is_there), None)

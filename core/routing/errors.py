@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace.core.errors import RecordError
 
-__all__ = ["ChainTextError"]
+__all__ = ["ChainTextError", "LabelsDifferError", "LateAnswerError", "NoAnswerError", "NotJoinableError"]
 
 
 class ChainTextError(RecordError):
@@ -16,3 +16,45 @@ class ChainTextError(RecordError):
     """
 
     code = "HR518"
+
+
+class NoAnswerError(RecordError):
+    """Every model that a parallel route asked failed on the record.
+
+    One answer would have been enough for a result. The message names each model and the code that it failed with.
+    Mend: what those codes say (`headrace explain CODE`), then redrive the record.
+    """
+
+    code = "HR530"
+
+
+class LateAnswerError(RecordError):
+    """No model of a parallel route answered before its deadline.
+
+    `deadline` counts from the moment that the record's first batch began until an answer lies on the link to egress.
+    One answer in time would have been enough. Mend: look at the lag of the models (`headrace status`), raise the
+    deadline, then redrive the record.
+    """
+
+    code = "HR531"
+
+
+class NotJoinableError(RecordError):
+    """A model's answer lacks what the join of its parallel route works with.
+
+    `best` compares `score`, a number; `vote` counts `label`, a text; `average` takes the mean of `scores`, an object
+    of labels with numbers. Such an answer counts as none; the others are joined. Mend: choose another join, or
+    correct the model.
+    """
+
+    code = "HR532"
+
+
+class LabelsDifferError(RecordError):
+    """Models whose scores are to be averaged gave scores for different labels.
+
+    A mean over labels that only some models know would favour those. Where models say beforehand which labels they
+    have, `check` refuses the route (HR122). Mend: rename labels in the models, or join by `vote`.
+    """
+
+    code = "HR533"

@@ -7,12 +7,27 @@ from typing import Any
 
 import msgspec
 
+from headrace.core.failure import Failure
 from headrace.core.routing.decision import Candidate, Decision
 
-__all__ = ["Accepts", "Slip", "advance", "next_part", "pass_over"]
+__all__ = ["Accepts", "Joined", "Slip", "advance", "fan_out", "next_part", "pass_over"]
 
 Accepts = Callable[[str, Mapping[str, Any]], bool]
 """Evaluates a CEL `accept_if` over an output."""
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of the answers that a join made one of.
+
+    Attributes:
+        served: the model whose output stands; None when it is nobody's alone.
+        versions: the version of each model that answered.
+        scores: the score that each of them gave, where it gave one.
+    """
+
+    served: str | None
+    versions: Mapping[str, str | None]
+    scores: Mapping[str, float]
 
 
 class Slip(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +39,14 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
         at: index of the next candidate; None once a model's output was accepted.
         path: the models that ran, in order.
         reason: why the last of them served, or did not; empty before the first.
-        outputs: of a chain, what each model before the last one said, by the model's name.
+        outputs: of a chain, what each model before the last one said, by the model's name; of a parallel decision,
+            what each model said that was joined.
         text: of a chain, the record's own text while a model reads another's output; else None.
         part: which part of a sharded model comes next, counted from 0.
         version: the version of the model that ran last.
+        branch: of a parallel decision, which candidate this copy of the record is for, until they are joined.
+        failed: why this branch has no answer, or why the record ends as a dead letter: only egress ends it then.
+        joined: what is told of the answers of a parallel decision, once they are joined.
     """
 
     policy: str
@@ -39,6 +58,9 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     part: int = 0
     version: str | None = None
+    branch: int | None = None
+    failed: Failure | None = None
+    joined: Joined | None = None
 
     @property
     def next(self) -> Candidate | None:
@@ -61,8 +83,15 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def served_model(self) -> str | None:
-        """The model whose output stands."""
+        """The model whose output stands; None when there is none, or it was made of several."""
+        if self.joined is not None:
+            return self.joined.served
         return self.path[-1] if self.path else None
+
+
+def fan_out(slip: Slip) -> tuple[Slip, ...]:
+    """Return the slips of the copies of a record that a parallel decision sends to its models at once."""
+    return tuple(msgspec.structs.replace(slip, at=at, branch=at) for at in range(len(slip.decision.steps)))
 
 
 def next_part(slip: Slip) -> Slip:
@@ -92,7 +121,7 @@ def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:
     if slip.decision.combine == "chain" and not last:
         outputs = {**slip.outputs, candidate.model: output}
         return msgspec.structs.replace(slip, at=at + 1, path=path, outputs=outputs, part=0, version=candidate.version)
-    if last or slip.decision.combine == "single" or _is_accepted(candidate, output, accepts):
+    if last or slip.decision.combine in ("single", "parallel") or _is_accepted(candidate, output, accepts):
         reason = _why_served(slip, candidate, output)
         return msgspec.structs.replace(slip, at=None, path=path, reason=reason, part=0, version=candidate.version)
     reason = _why_passed_on(candidate, output)

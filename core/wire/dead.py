@@ -5,9 +5,8 @@ Source of the `__streams.errors.` names: Apache Kafka KIP-1034, so that tools ma
 
 from __future__ import annotations
 
-import msgspec
-
 from headrace.core.errors import BrokerError, ConfigError, HeadraceError, MachineError, PluginError, RecordError
+from headrace.core.failure import Failure
 from headrace.core.record import Headers, Message, Outgoing
 from headrace.core.wire.cloudevents import REASON_PREFIXES
 from headrace.core.wire.result import iso_time
@@ -20,24 +19,6 @@ HEADROOM_BYTES = 64 * 1024
 _MAX_MESSAGE_BYTES = 4 * 1024
 _MAX_TRACE_BYTES = 24 * 1024
 _MAX_STUB_KEY_BYTES = 16 * 1024
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a record ended as a dead letter.
-
-    `stage` and `plugin` say where, `attempt` after how many tries, `output` for which output when others were
-    delivered. `stacktrace` is empty for records that are themselves wrong: it would only show our own code.
-    """
-
-    code: str
-    error: str
-    kind: str
-    message: str
-    stage: str
-    plugin: str
-    attempt: int = 1
-    output: str = ""
-    stacktrace: str = ""
 
 
 def failure_class(error: BaseException) -> str:

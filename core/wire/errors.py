@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.core.errors import PluginError, RecordError
+from headrace.core.errors import BrokerError, PluginError, RecordError
 
 __all__ = [
     "ExpiryTimeError",
@@ -14,6 +14,7 @@ __all__ = [
     "ResultRefusedError",
     "ResultTooLargeError",
     "SkippedError",
+    "StateUnreadableError",
     "StepFailedError",
     "TextMissingError",
     "TextTypeError",
@@ -172,6 +173,16 @@ class TooDeepError(RecordError):
     """
 
     code = "HR524"
+
+
+class StateUnreadableError(BrokerError):
+    """What lies on the state topic of the joins cannot be read: it is no state, damaged, or of a newer version.
+
+    The worker stops: going on without it would lose the answers that records are waiting with. Mend: update all
+    workers to one version, and let nobody else write to `<pipeline>.state.*`.
+    """
+
+    code = "HR534"
 
 
 class NotPlainError(PluginError):

@@ -23,7 +23,7 @@ from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDe
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMAT", "Frame", "decode_frame", "encode_frames", "encode_record", "records_in"]
+__all__ = ["FORMAT", "Frame", "decode_frame", "decode_record", "encode_frames", "encode_record", "records_in"]
 
 FORMAT = 1
 _HEAD = struct.Struct(">2sBxI")
@@ -67,6 +67,8 @@ class _Carried(msgspec.Struct, frozen=True, array_like=True):
     preprocess_ms: float
     inference_ms: float
     attempt: int
+    era: int = 0
+    since: int = -1
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
@@ -160,7 +162,19 @@ def decode_frame(data: bytes | None) -> Frame:
         raise FrameUnreadableError(f"the frame is damaged: {error}", mend="let nobody else write there") from None
     if len(body.records) != count:
         raise FrameUnreadableError("the frame is damaged: it holds another number of records", mend="redrive them")
-    return Frame(body.plan, body.stage, [_read(raw) for raw in body.records])
+    return Frame(body.plan, body.stage, [decode_record(raw) for raw in body.records])
+
+
+def decode_record(raw: bytes) -> Record | RecordError:
+    """Return a record that `encode_record` packed, or the error that says why it cannot be read."""
+    try:
+        if raw[:1] and raw[0] == _JSON:
+            carried = msgspec.convert(json.loads(raw), _Carried)
+        else:
+            carried = _record_decoder.decode(raw)
+        return _record(carried)
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, SyntaxError, RecursionError) as error:
+        return FrameUnreadableError(f"a record of the frame is damaged: {error}", mend="let nobody else write there")
 
 
 def _packed(carried: _Carried) -> bytes:
@@ -220,6 +234,8 @@ def _carried(record: Record, tensors: Tensors) -> _Carried:
         record.preprocess_ms,
         record.inference_ms,
         record.attempt,
+        record.era,
+        record.since,
     )
 
 
@@ -231,17 +247,6 @@ def _tensor(name: str, array: np.ndarray[Any, Any], tensors: Tensors) -> _Tensor
             array = array.astype("float16")
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return _Tensor(name, little.dtype.str, little.shape, little.tobytes())
-
-
-def _read(raw: bytes) -> Record | RecordError:
-    try:
-        if raw[:1] and raw[0] == _JSON:
-            carried = msgspec.convert(json.loads(raw), _Carried)
-        else:
-            carried = _record_decoder.decode(raw)
-        return _record(carried)
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, SyntaxError, RecursionError) as error:
-        return FrameUnreadableError(f"a record of the frame is damaged: {error}", mend="let nobody else write there")
 
 
 def _record(carried: _Carried) -> Record:

@@ -1,0 +1,25 @@
+"""Why a record could not become a result: what its dead letter says, and what a join is told of a failed branch."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Failure"]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a record ended as a dead letter.
+
+    `stage` and `plugin` say where, `attempt` after how many tries, `output` for which output when others were
+    delivered. `stacktrace` is empty for records that are themselves wrong: it would only show our own code.
+    """
+
+    code: str
+    error: str
+    kind: str
+    message: str
+    stage: str
+    plugin: str
+    attempt: int = 1
+    output: str = ""
+    stacktrace: str = ""

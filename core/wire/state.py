@@ -1,0 +1,172 @@
+"""What egress keeps of its joins, on `<pipeline>.state.egress`. Only Headrace reads and writes it.
+
+Two kinds of values, told apart by their keys: `topic:partition:offset` is a record that waits for more answers,
+`topic:partition` the offsets of which are through. Each begins with a head: magic, format, kind.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import NamedTuple
+
+import msgspec
+
+from headrace.core.errors import RecordError
+from headrace.core.record import Outgoing, Position, Record
+from headrace.core.routing.ended import Ended, Run
+from headrace.core.routing.part import Part
+from headrace.core.routing.waiting import Changes, Waiting
+from headrace.core.wire.errors import StateUnreadableError
+from headrace.core.wire.frame import decode_record, encode_record
+
+__all__ = ["Kept", "StateReader", "state_key", "state_messages", "state_topic"]
+
+_FORMAT = 1
+_HEAD = struct.Struct(">2sB")
+_MAGIC = b"HJ"
+_JSON = ord("{")  # in msgpack: a number; what follows the head is an array there
+_encoder = msgspec.msgpack.Encoder()
+
+
+class _Waits(msgspec.Struct, frozen=True, array_like=True):
+    """A waiting record as it is kept. Fields are only ever added, at the end and with defaults."""
+
+    record: bytes
+    digest: bytes
+    era: int
+    due_ms: float | None
+    parts: tuple[Part, ...]
+
+
+class _JsonWaits(msgspec.Struct, frozen=True):
+    """The same, for what msgpack cannot hold."""
+
+    waits: _Waits
+
+
+class Kept(NamedTuple):
+    """What was kept of the joins of one partition."""
+
+    ended: dict[str, Ended]
+    waiting: list[Waiting]
+
+
+def state_topic(pipeline: str) -> str:
+    """Return the topic of the joins' state."""
+    return f"{pipeline}.state.egress"
+
+
+def state_key(position: Position) -> bytes:
+    """Return the key of a record that waits."""
+    return str(position).encode()
+
+
+class StateMessages(NamedTuple):
+    """The messages that keep a batch's changes.
+
+    Attributes:
+        waiting: by position; harmless when the batch is then read again.
+        closing: to be sent, in this order, once the results of the batch are delivered: what has ended, then what is
+            to be forgotten. Were the first ones lost, late answers would begin their records anew; were they kept
+            though the results are lost, so would the records be.
+    """
+
+    waiting: dict[Position, Outgoing]
+    closing: list[Outgoing]
+
+
+def state_messages(changes: Changes, topic: str, partition: int) -> StateMessages:
+    """Return the messages that keep what has changed in one partition's joins."""
+
+    def message(key: bytes, value: bytes | None) -> Outgoing:
+        return Outgoing(topic, key, value, partition=partition)
+
+    waiting = {
+        one.record.source: message(state_key(one.record.source), _encode_waiting(one)) for one in changes.waiting
+    }
+    ended = [message(f"{name}:{partition}".encode(), _encode_ended(one)) for name, one in changes.ended.items()]
+    gone = [message(state_key(position), None) for position in changes.gone]
+    return StateMessages(waiting, [*ended, *gone])
+
+
+class StateReader:
+    """Puts together what lies on one partition of the state topic; of each key the last value counts."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, bytes] = {}
+
+    def add(self, key: bytes | None, value: bytes | None) -> None:
+        """Take a message, in the order of the partition."""
+        if key is None:
+            return
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+
+    def kept(self) -> Kept:
+        """Return the state.
+
+        Raises:
+            StateUnreadableError: HR534, something there is no state, or of a newer version.
+        """
+        ended: dict[str, Ended] = {}
+        waiting: list[Waiting] = []
+        for key, value in self._values.items():
+            name = key.decode("utf-8", "replace")
+            if name.count(":") == 1:
+                ended[name.partition(":")[0]] = _decode_ended(name, value)
+            else:
+                waiting.append(_decode_waiting(name, value))
+        return Kept(ended, waiting)
+
+
+def _encode_ended(ended: Ended) -> bytes:
+    return _HEAD.pack(_MAGIC, _FORMAT) + _encoder.encode(ended.runs)
+
+
+def _encode_waiting(waiting: Waiting) -> bytes:
+    record = encode_record(waiting.record.replace(output=None, tensors={}))
+    waits = _Waits(record, waiting.digest, waiting.era, waiting.due_ms, tuple(waiting.parts.values()))
+    head = _HEAD.pack(_MAGIC, _FORMAT)
+    try:
+        return head + _encoder.encode(waits)
+    except (UnicodeEncodeError, OverflowError):  # a lone surrogate or a number over 64 bits in an answer
+        return head + json.dumps(msgspec.to_builtins(_JsonWaits(waits)), separators=(",", ":")).encode()
+
+
+def _decode_ended(key: str, value: bytes) -> Ended:
+    try:
+        return Ended(msgspec.msgpack.decode(_body(key, value), type=list[Run]))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise _unreadable(key, error) from None
+
+
+def _decode_waiting(key: str, value: bytes) -> Waiting:
+    body = _body(key, value)
+    try:
+        if body[:1] and body[0] == _JSON:
+            waits = msgspec.convert(json.loads(bytes(body)), _JsonWaits).waits
+        else:
+            waits = msgspec.msgpack.decode(body, type=_Waits)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _unreadable(key, error) from None
+    record: Record | RecordError = decode_record(waits.record)
+    if isinstance(record, RecordError):
+        raise _unreadable(key, record) from None
+    parts = {part.branch: part for part in waits.parts}
+    return Waiting(record=record, digest=waits.digest, era=waits.era, due_ms=waits.due_ms, parts=parts)
+
+
+def _body(key: str, value: bytes) -> memoryview:
+    if len(value) < _HEAD.size or value[:2] != _MAGIC:
+        raise StateUnreadableError(f"{key!r} on the state topic is no state", mend="let nobody else write there")
+    if value[2] > _FORMAT:
+        fault = f"{key!r} on the state topic has format {value[2]}; this is {_FORMAT}"
+        raise StateUnreadableError(fault, mend="update this worker as well")
+    return memoryview(value)[_HEAD.size :]
+
+
+def _unreadable(key: str, error: Exception) -> StateUnreadableError:
+    return StateUnreadableError(f"{key!r} on the state topic is damaged: {error}", mend="let nobody else write there")
