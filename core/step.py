@@ -35,6 +35,7 @@ __all__ = [
     "StepSpec",
     "bind",
     "model_facts",
+    "routed_joins",
     "routed_models",
     "routed_orders",
 ]
@@ -254,6 +255,12 @@ def routed_orders(router: Any, context: StepContext) -> Sequence[Sequence[str]]:
         return [tuple(order) for order in orders(context)]
     models = routed_models(router, context)
     return [(one,) for one in models] + [(one, other) for one in models for other in models if one != other]
+
+
+def routed_joins(router: Any, context: StepContext) -> Sequence[Decision]:
+    """Return the parallel decisions that a router may take; one that does not say takes none."""
+    joins = getattr(router, "joins", None)
+    return tuple(joins(context)) if joins else ()
 
 
 def routed_models(router: Any, context: StepContext) -> Sequence[str]:

@@ -151,7 +151,7 @@ async def _ensured(client: Any, plan: Plan) -> Mapping[str, TopicFacts]:
     _refuse_partitions(plan, there)
     missing = [topic for topic in plan.topics if topic.name not in there]
     _refuse_missing(plan, missing)
-    links = [topic.name for topic in plan.topics if topic.role == "link"]
+    links = [topic.name for topic in plan.topics if topic.role in ("link", "state")]
     # The input first: the limits of the others follow from the one that the broker gives it.
     for topics in ([topic for topic in missing if topic.role == "input"], [it for it in missing if it.role != "input"]):
         if topics:

@@ -12,6 +12,7 @@ __all__ = [
     "FileUnreadableError",
     "GroupError",
     "InvalidValueError",
+    "JoinError",
     "LinkSizeError",
     "MissingKeyError",
     "NotBuiltError",
@@ -220,6 +221,17 @@ class SecretInFileError(ConfigError):
     """
 
     code = "HR131"
+
+
+class JoinError(ConfigError):
+    """The answers of models that a route asks at once cannot be joined as the file says.
+
+    An average needs scores for the same labels from every model. A plugin's router says in `joins()` what it may ask
+    at once: each model once, how the answers are joined, and no more answers waited for than there are models. Mend:
+    join by `vote`, which needs labels only, or correct the router.
+    """
+
+    code = "HR122"
 
 
 class NotBuiltError(ConfigError):

@@ -28,12 +28,14 @@ from headrace.core.plan.broker import broker_problems
 from headrace.core.plan.experiments import experiment_problems, read_experiments
 from headrace.core.plan.fingerprint import fingerprint
 from headrace.core.plan.flow import Flow, FlowReader
+from headrace.core.plan.joins import join_problems, plan_joins, state_topics
 from headrace.core.plan.layout import Layout, link_topics, sketch_stages
-from headrace.core.plan.plan import InputPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan, VariantPlan
+from headrace.core.plan.plan import InputPlan, JoinPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan, VariantPlan
 from headrace.core.plan.promise import promises
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.plan.steps import StepReader
 from headrace.core.plan.topics import plan_topics, topic_problems
+from headrace.core.step import StepContext
 from headrace.core.wire.incoming import Intake
 from headrace.core.wire.result import ResultBody
 
@@ -119,7 +121,9 @@ class _Compiler:
             groups=groups,
             has_experiments=bool(read.experiments),
         )
-        return self._plan(read, stages, groups, (*topics, *links))
+        joins = self._joins(flow, stages)
+        states = state_topics(envelope.pipeline, joins, links)
+        return self._plan(read, stages, groups, (*topics, *links, *states), joins)
 
     def _read(self) -> _Read | None:
         """Return what the file says, or None when too little of it can be read to lay anything out."""
@@ -145,6 +149,7 @@ class _Compiler:
         stages: tuple[StagePlan, ...],
         groups: Mapping[str, GroupPlan],
         topics: tuple[TopicPlan, ...],
+        joins: tuple[JoinPlan, ...],
     ) -> Plan:
         envelope, source, flow, outputs, splitter, experiments = read
         return Plan(
@@ -164,7 +169,7 @@ class _Compiler:
             stages=stages,
             groups=groups,
             promises=promises(
-                envelope.delivery, envelope.link, is_linked=any(topic.role == "link" for topic in topics)
+                envelope.delivery, envelope.link, is_linked=any(topic.role == "link" for topic in topics), joins=joins
             ),
             registry=self._registry,
             broker=from_folder(envelope.broker, Path(self._document.file).parent),
@@ -172,8 +177,16 @@ class _Compiler:
             splitter=splitter,
             experiments=experiments,
             variants=flow.variants,
+            joins=joins,
             aliases=self._aliases,
         )
+
+    def _joins(self, flow: Flow, stages: Sequence[StagePlan]) -> tuple[JoinPlan, ...]:
+        def context(name: str) -> StepContext:
+            return self._reader.context(name, tuple(flow.models))
+
+        self._note(join_problems(flow, context))
+        return plan_joins(flow, context, stages)
 
     def _variants(self, envelope: PipelineFile) -> dict[tuple[str, str], VariantPlan]:
         return {

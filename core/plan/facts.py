@@ -7,9 +7,10 @@ from typing import Any
 
 from headrace.core.config.broker import Broker
 from headrace.core.plan.experiments import experiment_facts
-from headrace.core.plan.plan import ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan
+from headrace.core.plan.plan import JoinPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.plan.ways import model_orders, ways
+from headrace.core.wire.state import state_topic
 
 __all__ = ["plan_facts", "plan_ways"]
 
@@ -34,6 +35,7 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
             "route": _step(plan.route) if plan.route else None,
             "postprocess": [_step(step) for step in plan.postprocess],
         },
+        "joins": [_join(join, plan) for join in plan.joins],
         "models": [_model(name, model) for name, model in plan.model_plans()],
         "experiments": [experiment_facts(experiment) for experiment in plan.experiments],
         "link": plan.link.model_dump(mode="json"),
@@ -118,6 +120,17 @@ def _held_bytes(stage: StagePlan, plan: Plan) -> int:
 
 def _step(step: StepPlan) -> dict[str, Any]:
     return {"name": step.spec.name, "options": step.options.model_dump(mode="json")}
+
+
+def _join(join: JoinPlan, plan: Plan) -> dict[str, Any]:
+    return {
+        "models": list(join.models),
+        "join": join.join,
+        "answers": join.needed,
+        "deadline_ms": join.deadline_ms,
+        "weights": dict(join.weights),
+        "state": state_topic(plan.pipeline) if join.is_apart else None,
+    }
 
 
 def _model(name: str, model: ModelPlan) -> dict[str, Any]:

@@ -38,6 +38,9 @@ LINK_CONFIG = {
 }
 """Never lost however long a stage is down; what has been read is deleted by the reader."""
 
+JOINED_CONFIG = {**LINK_CONFIG, "message.timestamp.type": "LogAppendTime"}
+"""The broker's clock says which answer came in time: so it is the same whenever, and by whomever, the link is read."""
+
 
 def sketch_stages(
     flow: Flow, codec: StepPlan, splitter: StepPlan | None, outputs: Sequence[OutputPlan]
@@ -143,7 +146,8 @@ def link_topics(
             mend = "lower the model's max_tokens or input.max_bytes, or set link: {tensors: float16}"
             document.problems.append(LinkSizeError(fault, mend=mend, place=document.key_place(("link",))))
         limit = max(pipeline.link.max_bytes + HEADROOM_BYTES, largest)
-        topics.append(TopicPlan(stage.reads, "link", None, LINK_CONFIG, max_bytes=limit))
+        config = JOINED_CONFIG if stage.kind == "egress" else LINK_CONFIG
+        topics.append(TopicPlan(stage.reads, "link", None, config, max_bytes=limit))
     return tuple(topics)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from headrace.core.plan.facts import plan_ways
 from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.plan.stages import EGRESS, INGRESS, GroupPlan, StagePlan
+from headrace.core.wire.state import state_topic
 
 __all__ = ["mermaid"]
 
@@ -26,7 +27,9 @@ class _Chart:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._stages = {stage.name: f"stage{at}" for at, stage in enumerate(plan.stages)}
-        shown = [topic for topic in plan.topics if topic.role in ("input", "link", "output", "exposures", "dead")]
+        shown = [
+            topic for topic in plan.topics if topic.role in ("input", "link", "state", "output", "exposures", "dead")
+        ]
         self._topics: Mapping[str, tuple[str, TopicPlan]] = {
             topic.name: (f"topic{at}", topic) for at, topic in enumerate(shown)
         }
@@ -43,6 +46,9 @@ class _Chart:
             label = output.when.source if output.when else ""
             for name in output.topics:
                 yield self._arrow(self._stages[EGRESS], self._topic(name), label)
+        if self._plan.keeps_joins:
+            state = self._topic(state_topic(self._plan.pipeline))
+            yield f'  {self._stages[EGRESS]} <-- "answers that wait" --> {state}'
         if self._plan.experiments:
             yield f"  {self._stages[INGRESS]} -.-> {self._topic(self._plan.exposures_topic)}"
         for at in range(len(self._plan.groups)):
@@ -63,13 +69,19 @@ class _Chart:
         for before, after in plan_ways(self._plan):
             one, other = stages[before], stages[after]
             if one.group == other.group or other.reads is None:
-                yield self._arrow(self._stages[before], self._stages[after])
+                yield self._arrow(self._stages[before], self._stages[after], self._copied(before, other, ""))
                 continue
             linked[after] = other
             carried = f"records and {self._plan.link.tensors} tensors" if other.shard else "records"
+            carried = self._copied(before, other, carried)
             yield self._arrow(self._stages[before], self._topic(other.reads), carried)
         for name, stage in linked.items():
             yield self._arrow(self._topic(str(stage.reads)), self._stages[name], f"as {stage.consumer_group}")
+
+    def _copied(self, before: str, after: StagePlan, label: str) -> str:
+        """Return the label of a way that copies of a record take, because several models are asked at once."""
+        asked = {model for join in self._plan.joins for model in join.models}
+        return "a copy each" if before == INGRESS and after.model in asked else label
 
     def _topic(self, name: str) -> str:
         return self._topics[name][0]

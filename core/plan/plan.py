@@ -16,9 +16,9 @@ from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.step import ModelFacts, StepContext, StepSpec, bind
 from headrace.core.wire.incoming import Intake
 
-__all__ = ["InputPlan", "ModelPlan", "OutputPlan", "Plan", "Role", "StepPlan", "TopicPlan", "VariantPlan"]
+__all__ = ["InputPlan", "JoinPlan", "ModelPlan", "OutputPlan", "Plan", "Role", "StepPlan", "TopicPlan", "VariantPlan"]
 
-Role = Literal["input", "output", "dead", "heartbeat", "control", "audit", "exposures", "link"]
+Role = Literal["input", "output", "dead", "heartbeat", "control", "audit", "exposures", "link", "state"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,27 @@ class InputPlan:
     def link(self) -> InputPlan:
         """Return how a link is read: from its beginning, since nothing on it may be passed over."""
         return replace(self, start="earliest")
+
+
+@dataclass(frozen=True)
+class JoinPlan:
+    """A parallel decision that a router may take.
+
+    Attributes:
+        models: who is asked at once, in the order of the file.
+        join: how their answers become one.
+        needed: how many answers suffice.
+        deadline_ms: how long answers are waited for; None for as long as it takes.
+        weights: what each model counts, where it is not 1.
+        is_apart: whether answers come from several processes, so that some wait for others.
+    """
+
+    models: tuple[str, ...]
+    join: str
+    needed: int
+    deadline_ms: float | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    is_apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +153,7 @@ class Plan:
     splitter: StepPlan | None = None
     experiments: tuple[Experiment, ...] = ()
     variants: Mapping[tuple[str, str], VariantPlan] = field(default_factory=dict)
+    joins: tuple[JoinPlan, ...] = ()
     aliases: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -153,6 +175,11 @@ class Plan:
     def exposures_topic(self) -> str:
         """The topic that says which unit met which variant."""
         return f"{self.pipeline}.exposures"
+
+    @property
+    def keeps_joins(self) -> bool:
+        """Whether some records wait at egress for answers from several processes."""
+        return any(join.is_apart for join in self.joins)
 
     def stage(self, name: str) -> StagePlan | None:
         """Return the stage of that name; None when the plan has none."""

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from headrace.core.config.pipeline import Delivery, Link
+from headrace.core.plan.plan import JoinPlan
 
 __all__ = ["promises"]
 
 _ONE_PROCESS = "order: results of one partition leave in the order of its records, whichever models they took"
 
 
-def promises(delivery: Delivery, link: Link, *, is_linked: bool) -> tuple[str, ...]:
+def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence[JoinPlan] = ()) -> tuple[str, ...]:
     """Return the promises that hold; over several processes only records of one path keep their order."""
     retried = f"after {delivery.retries} more attempts" if delivery.retries else "at once"
     return (
         "at least once: no record is lost; after a crash some results may come twice, with the same ce_id",
         _order(link) if is_linked else _ONE_PROCESS,
         f"a record that a step fails on becomes a dead letter {retried}; the others of its batch are delivered",
+        *_joins(joins),
     )
+
+
+def _joins(joins: Sequence[JoinPlan]) -> Iterator[str]:
+    if not joins:
+        return
+    yield "joins: a model that fails is left out of the answer; a record that none answers becomes a dead letter"
+    apart = [join for join in joins if join.is_apart]
+    if apart:
+        yield "joins: answers that wait for others outlive a crash, late ones are dropped; no crash changes a result"
+    if any(join.deadline_ms is not None or join.needed < len(join.models) for join in apart):
+        yield "joins: who answers in time depends on the models' speed; a result once made is not made anew"
 
 
 def _order(link: Link) -> str:

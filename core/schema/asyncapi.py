@@ -15,7 +15,7 @@ from headrace.core.config.broker import Broker
 from headrace.core.plan.plan import OutputPlan, Plan, TopicPlan
 from headrace.core.schema.document import Schema, hoisted
 from headrace.core.schema.incoming import incoming_shapes
-from headrace.core.schema.messages import AUDIT, DEAD_LETTER, EXPOSURE, FRAME, SETTING_SHAPES
+from headrace.core.schema.messages import AUDIT, DEAD_LETTER, EXPOSURE, FRAME, SETTING_SHAPES, STATE
 from headrace.core.schema.shape import MessageShape
 
 __all__ = ["ROLES", "Role", "asyncapi"]
@@ -44,6 +44,7 @@ ROLES: Mapping[str, Role] = {
     "control": Role("settings of the running pipeline; change them by command", "receive", SETTING_SHAPES),
     "audit": Role("who changed which setting, when and why", "receive", (AUDIT,)),
     "link": Role("records between two of the pipeline's processes; Headrace's own", None, (FRAME,)),
+    "state": Role("answers of several models that wait for each other; Headrace's own", None, (STATE,)),
     "heartbeat": Role("liveness of workers; Headrace's own"),
 }
 """Every role of a topic. Messages of the input and of outputs depend on the file."""

@@ -16,7 +16,17 @@ from headrace.core.wire.exposure import ExposureBody
 from headrace.core.wire.headers import DeadLetterHeaders, ExposureHeaders, MessageHeaders, ResultHeaders
 from headrace.core.wire.result import ResultBody
 
-__all__ = ["AUDIT", "DEAD_LETTER", "EXPOSURE", "FRAME", "RESULT", "SETTING_SHAPES", "message_schemas", "open_schema"]
+__all__ = [
+    "AUDIT",
+    "DEAD_LETTER",
+    "EXPOSURE",
+    "FRAME",
+    "RESULT",
+    "SETTING_SHAPES",
+    "STATE",
+    "message_schemas",
+    "open_schema",
+]
 
 _TEXT = {"type": "string"}
 _INPUT_KEY = {"type": ["string", "null"], "description": "the key of the message that came in, byte for byte"}
@@ -62,6 +72,13 @@ AUDIT = MessageShape(
 FRAME = MessageShape(
     name="frame",
     summary="Records between two of Headrace's own processes, in a form of its own that changes without notice.",
+    content_type="application/octet-stream",
+)
+
+STATE = MessageShape(
+    name="state",
+    summary="Answers that wait for others, or the offsets that are through, in a form that changes without notice.",
+    key={**_TEXT, "description": "topic:partition:offset of a record that waits, or topic:partition"},
     content_type="application/octet-stream",
 )
 

@@ -31,12 +31,21 @@ class Route(_Part):
     """How the models were chosen."""
 
     policy: str = Field(description="the router's name in the pipeline file")
-    path: list[str] = Field(description="the models that ran, in order; the last one served")
+    path: list[str] = Field(
+        description="the models that ran, in order; the last one served; of a parallel route those whose answers count"
+    )
     reason: str = Field(description="why this model served")
     propensity: float | None = Field(description="probability of this choice; 1 for a fixed rule")
-    scores: dict[str, float] | None = Field(description="the router's figures for each candidate")
+    scores: dict[str, float] | None = Field(
+        description="the router's figures for each candidate; of a parallel route the score that each model gave"
+    )
     outputs: dict[str, dict[str, Any]] | None = Field(
-        default=None, description="only of a chain: what the models before the last one said, by name"
+        default=None,
+        description="of a chain: what the models before the last one said; of a parallel route: what each model said "
+        "whose answer counts; by name",
+    )
+    versions: dict[str, str | None] | None = Field(
+        default=None, description="only of a parallel route: the version of each model whose answer counts"
     )
 
 
@@ -72,7 +81,9 @@ class ResultBody(_Part):
     status: Literal["ok", "filtered", "expired", "fallback"] = Field(description="how the record ended")
     reason: str | None = Field(description="why it was filtered or has expired; null when status is ok")
     output: dict[str, Any] | None = Field(description="what the model said, by task")
-    model: str | None = Field(description="the model that served, by its name in the pipeline file")
+    model: str | None = Field(
+        description="the model that served, by its name in the pipeline file; null for an average of several"
+    )
     version: str | None = Field(description="that model's version, for example reviews@1")
     assigned_model: str | None = Field(description="the model the router put first")
     route: Route | None
@@ -159,9 +170,13 @@ def _route(record: Record) -> dict[str, Any] | None:
         "path": slip.path,
         "reason": slip.reason,
         "propensity": decision.propensity,
-        "scores": decision.scores,
+        "scores": slip.joined.scores if slip.joined else decision.scores,
     }
-    return {**route, "outputs": slip.outputs} if slip.outputs else route
+    if slip.outputs:
+        route["outputs"] = slip.outputs
+    if slip.joined:
+        route["versions"] = slip.joined.versions
+    return route
 
 
 def _assignment(assigned: Assigned) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def tell_plan(facts: Facts) -> None:
     _section("Groups", ("group", "workers", "stages", "each worker holds"), map(_group, facts["groups"]))
     _section("Stages", ("stage", "group", "steps", "reads", "consumer group"), map(_stage, facts["stages"]))
     _section("Links", ("topic", "partitions", "message", "balance", "tensors"), map(_link, facts["links"]))
+    _section("Joins", ("models", "join", "answers", "deadline", "kept in"), map(_join, facts["joins"]))
     _section("Models", ("model", "step", "version", "size", "labels"), map(_model, facts["models"]))
     variants = [row for experiment in facts["experiments"] for row in _variants(experiment)]
     _section("Experiments", ("experiment", "units", "variant", "weight", "sets"), iter(variants))
@@ -77,6 +78,14 @@ def _stage(stage: Facts) -> tuple[str, ...]:
 def _link(link: Facts) -> tuple[str, ...]:
     at_most = f"up to {_binary(link['max_bytes'])}"
     return link["topic"], _partitions(link), at_most, link["balance"], link["tensors"] or "-"
+
+
+def _join(join: Facts) -> tuple[str, ...]:
+    counts = [f"{model} counts {weight:g}" for model, weight in join["weights"].items()]
+    deadline = "-" if join["deadline_ms"] is None else f"{join['deadline_ms']:g} ms"
+    enough = "all" if join["answers"] == len(join["models"]) else str(join["answers"])
+    kept = join["state"] or "-"
+    return ", ".join(join["models"]), ", ".join([join["join"], *counts]), enough, deadline, kept
 
 
 def _model(model: Facts) -> tuple[str, ...]:

@@ -190,9 +190,7 @@ def test_enough_is_the_quorum_or_all_there_can_be() -> None:
     st.lists(st.none() | st.builds(said, st.sampled_from(["positive", "negative"]), st.floats(0, 1)), min_size=1),
     st.randoms(use_true_random=False),
 )
-def test_the_order_of_arrival_changes_nothing(
-    join: str, answers: list[dict[str, Any] | None], random: Any
-) -> None:
+def test_the_order_of_arrival_changes_nothing(join: str, answers: list[dict[str, Any] | None], random: Any) -> None:
     slip = parallel(join, [f"m{at}" for at in range(len(answers))])
     order = list(range(len(answers)))
     random.shuffle(order)
