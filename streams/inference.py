@@ -20,7 +20,7 @@ from headrace.streams.bisect import Retries, as_failure
 from headrace.streams.leg import Leg
 from headrace.streams.slot import Slot
 
-__all__ = ["Infer", "ModelStage", "RunPart"]
+__all__ = ["Infer", "ModelStage", "RunPart", "stopped_error"]
 
 
 class Infer(Leg):
@@ -117,7 +117,7 @@ class ModelStage:
         """Send the record on to the next model of its cascade; one that nobody else can answer fails."""
         slip = pass_over(slot.record.slip) if slot.record is not None and slot.record.slip is not None else None
         if slip is None or slot.record is None:
-            slot.fail(self._failure(_stopped_error(self.stage.model)))
+            slot.fail(self._failure(stopped_error(self.stage.model)))
         else:
             slot.record = slot.record.replace(slip=slip, tensors={})
 
@@ -136,7 +136,8 @@ def _slip(record: Record) -> Slip:
     return record.slip
 
 
-def _stopped_error(model: str) -> ModelStoppedError:
+def stopped_error(model: str) -> ModelStoppedError:
+    """Return why a model answers nothing."""
     return ModelStoppedError(f"model {model!r} is stopped", mend=f"`headrace model start FILE {model}`, then redrive")
 
 

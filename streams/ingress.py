@@ -11,7 +11,7 @@ from headrace.core.errors import StepContractError
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.plan.plan import Plan, VariantPlan
 from headrace.core.record import Record
-from headrace.core.routing.decision import Candidate, Decision
+from headrace.core.routing.decision import Candidate, Decision, decision_fault
 from headrace.core.routing.slip import Slip
 from headrace.core.step import Codec
 from headrace.core.wire.incoming import Intake, refuse_unreadable, to_record
@@ -24,7 +24,6 @@ from headrace.streams.slot import Slot
 __all__ = ["STAGE", "Address", "Change", "Decode", "Route", "Split"]
 
 STAGE = "ingress"
-_FOLLOWED = ("single", "cascade", "chain")
 
 
 class Decode:
@@ -97,6 +96,10 @@ class Change(Leg):
 class Route(Leg):
     """Asks the router and gives each record its slip."""
 
+    def __init__(self, *leg: Any, joins: bool) -> None:
+        super().__init__(*leg)
+        self._joins = joins
+
     def changed(self, record: Record, answer: Any) -> Record:
         """Return the record with its slip.
 
@@ -105,12 +108,12 @@ class Route(Leg):
         """
         if not isinstance(answer, Decision):
             raise StepContractError(f"the router returned {type(answer).__name__}, not a Decision", mend="return one")
-        if not answer.steps:
-            raise StepContractError("the router chose no model", mend="name at least one in `steps`")
-        if answer.combine not in _FOLLOWED:
+        fault = decision_fault(answer)
+        if fault is not None:
+            raise StepContractError(f"the router {fault}", mend="see the fields of Decision")
+        if answer.combine == "parallel" and not self._joins:
             raise StepContractError(
-                f"the router's decision is {answer.combine!r}, which is not built yet",
-                mend="use single, cascade or chain",
+                "the router asks several models at once and did not say so beforehand", mend="name it in `joins()`"
             )
         return record.replace(slip=Slip(policy=self.plugin, decision=answer))
 
@@ -164,9 +167,7 @@ class Address:
         """Whether records can go from each to the next: links are only where the file's own orders need them."""
         group = self._stages[STAGE].group
         for each in steps:
-            first, last = (each.stage or each.model,) * 2
-            if each.parts > 1:
-                first, last = f"{first}.1", f"{last}.{each.parts}"
+            first, last = each.stages[0], each.stages[-1]
             if self._stages[first].reads is None and self._stages[first].group != group:
                 return False
             group = self._stages[last].group

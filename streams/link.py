@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from headrace.core.plan.plan import Plan
-from headrace.core.record import Outgoing
+from headrace.core.plan.stages import EGRESS
+from headrace.core.record import Outgoing, Record
 from headrace.core.wire.errors import PlanChangedError
 from headrace.core.wire.frame import encode_frames, encode_record
 from headrace.streams.bisect import Trap, as_failure
@@ -17,6 +18,10 @@ __all__ = ["Outbound", "Shipment"]
 
 Choose = Callable[[str, int], int]
 """Returns the partition of a topic for a batch's records that came from this partition of the input."""
+
+
+_Ways = dict[tuple[str, int, int | None], list[tuple[Slot, bytes]]]
+"""By topic, partition, and the partition in whose transaction it is sent: packed records in order."""
 
 
 class Shipment(NamedTuple):
@@ -38,30 +43,47 @@ class Outbound:
         plan: says where each stage reads.
         stage: the stage that sends: the one whose batch this is.
         choose: the partition of a frame.
+        links: topics of stages that the plan calls in this process, and that an earlier one gave a link.
     """
 
-    def __init__(self, plan: Plan, stage: str, choose: Choose = same_partition) -> None:
-        self._topics = {each.name: each.reads for each in plan.stages if each.reads is not None}
+    def __init__(
+        self, plan: Plan, stage: str, choose: Choose = same_partition, links: Mapping[str, str] | None = None
+    ) -> None:
+        # A frame is sent in one transaction, and each partition that is read has its own.
+        self._is_apart = plan.delivery.guarantee == "exactly_once"
+        self._topics = {each.name: each.reads for each in plan.stages if each.reads is not None} | dict(links or {})
         self._hash, self._stage, self._link, self._choose = plan.hash, stage, plan.link, choose
+        self._has_joins = bool(plan.joins)
 
     def pack(self, slots: Sequence[Slot]) -> list[Shipment]:
         """Return the frames for every slot that still has somewhere to go, in order of each partition."""
-        ways: dict[tuple[str, int], list[tuple[Slot, bytes]]] = defaultdict(list)
+        ways: _Ways = defaultdict(list)
         chosen: dict[tuple[str, int], int] = {}  # once a batch, or it would fall apart into as many frames as records
         for slot in slots:
-            stage = slot.next_stage
-            if stage is None or slot.record is None:
-                continue
-            with Trap() as trap:
-                topic = self._topic(stage)
-                packed = encode_record(slot.record, self._link.tensors)
-                way = topic, slot.source.partition
-                if way not in chosen:
-                    chosen[way] = self._choose(*way)
-                ways[topic, chosen[way]].append((slot, packed))
-            if trap.error is not None:
-                slot.fail(as_failure(trap.error, stage=self._stage, plugin="link"))
-        return [shipment for way, packed in ways.items() for shipment in self._frames(way, packed)]
+            if not self._add(slot, ways, chosen) and slot.is_branch:
+                # Its join must not wait for ever: it is told of the failure alone, which always can travel.
+                slot.report()
+                slot.record = slot.record and _bare(slot.record)
+                self._add(slot, ways, chosen)
+        return [shipment for way, packed in ways.items() for shipment in self._frames(way[:2], packed)]
+
+    def _add(self, slot: Slot, ways: _Ways, chosen: dict[tuple[str, int], int]) -> bool:
+        """Add a record to those of its way, if it has one; False when it cannot go there."""
+        stage, record = slot.next_stage, slot.record
+        if stage is None or record is None:
+            return True
+        with Trap() as trap:
+            topic = self._topic(stage)
+            packed = encode_record(record, self._link.tensors)
+            way = topic, slot.source.partition
+            if stage == EGRESS and (self._has_joins or slot.is_branch):
+                number = slot.source.partition  # answers meet there, wherever their models were least behind
+            else:
+                number = chosen[way] if way in chosen else chosen.setdefault(way, self._choose(*way))
+            ways[topic, number, slot.carrier.partition if self._is_apart else None].append((slot, packed))
+        if trap.error is not None:
+            slot.fail(as_failure(trap.error, stage=self._stage, plugin="link"))
+        return trap.error is None
 
     def _topic(self, stage: str) -> str:
         topic = self._topics.get(stage)
@@ -79,3 +101,8 @@ class Outbound:
             shipments.append(Shipment(Outgoing(topic, None, data, partition=partition), slots))
             at += count
         return shipments
+
+
+def _bare(record: Record) -> Record:
+    """Return what is needed of a branch that failed: whose it is, and why."""
+    return record.replace(value=None, text="", headers=(), tags={}, output=None, tensors={})

@@ -50,6 +50,12 @@ class Meter:
             "headrace_in_flight_records", "Records read and not yet acknowledged", ["pipeline", "stage"], registry=at
         )
         self._gaps = Counter("headrace_gaps", "Times that expired records were passed over", ["pipeline"], registry=at)
+        self._waiting = Gauge(
+            "headrace_join_waiting_records", "Records that wait at egress for more answers", ["pipeline"], registry=at
+        )
+        self._late = Counter(
+            "headrace_late_answers", "Answers that came after their record had its end", ["pipeline"], registry=at
+        )
         self._pipeline = pipeline
         self._lagging: dict[str, frozenset[int]] = {}
 
@@ -92,6 +98,11 @@ class Meter:
     def gap(self) -> None:
         """Count a gap that `on_gap: continue` passed over."""
         self._gaps.labels(self._pipeline).inc()
+
+    def joins(self, waiting: int, late: int) -> None:
+        """Note how many records wait for more answers, and count answers that came too late."""
+        self._waiting.labels(self._pipeline).set(waiting)
+        self._late.labels(self._pipeline).inc(late)
 
     def exposition(self) -> bytes:
         """Return all figures in Prometheus' text format."""

@@ -112,7 +112,7 @@ class Opener:
         return EgressSteps(postprocess, deliver)
 
     def _route(self, step: StepPlan) -> Route:
-        return Route(INGRESS, step.spec.name, self.opened(step).route, self.retries)
+        return Route(INGRESS, step.spec.name, self.opened(step).route, self.retries, joins=bool(self.plan.joins))
 
 
 def open_pipe(plan: Plan, group: GroupPlan, *, threads: int, retries: Retries, meter: Meter, live: Live) -> Pipe:

@@ -15,15 +15,18 @@ from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS, INGRESS
 from headrace.core.record import Message
 from headrace.core.wire.dead import Failure
-from headrace.core.wire.errors import SkippedError
+from headrace.core.wire.errors import PlanChangedError, SkippedError
 from headrace.core.wire.frame import decode_frame
 from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
+from headrace.streams.eras import Eras
 from headrace.streams.exposures import Exposures
+from headrace.streams.fan import Family, Fan
 from headrace.streams.inference import ModelStage
 from headrace.streams.ingress import Address, Decode, Split
+from headrace.streams.join import Joiner
 from headrace.streams.link import Outbound, Shipment
 from headrace.streams.live import Live
 from headrace.streams.meter import Meter
@@ -95,15 +98,28 @@ class Pipe:
         self._landed: list[Callable[[], Awaitable[None]]] = []
         self._facts = ResultFacts(plan.pipeline, plan.hash)
         self._exposures = Exposures(plan.pipeline) if plan.splitter is not None else None
+        self._fan = Fan(models, has_egress=egress is not None, stopped=lambda: live.state.stopped_models)
+        self._eras = Eras()
 
-    def entry(self, stage: str, outbound: Outbound) -> Callable[[Sequence[Message]], Outcome]:
-        """Return what takes the batches that a stage reads."""
+    def entry(
+        self, stage: str, outbound: Outbound, joiner: Joiner | None = None
+    ) -> Callable[[Sequence[Message]], Outcome]:
+        """Return what takes the batches that a stage reads.
+
+        Args:
+            stage: its name.
+            outbound: its way to other processes.
+            joiner: egress's joins, if there are any whose answers come over its link.
+        """
         if stage == INGRESS:
             return lambda messages: self._from_input(messages, outbound)
+        if joiner is not None:
+            return lambda messages: self._to_joins(joiner, messages, outbound)
         return lambda messages: self._from_link(stage, messages, outbound)
 
-    def forget_exposures(self) -> None:
-        """Tell every exposure anew: it is not known which of them arrived, since records are read again."""
+    def read_anew(self) -> None:
+        """Take the input's next records as read again: it is not known which exposures arrived, tell every one anew."""
+        self._eras.begin()
         if self._exposures is not None:
             self._exposures.forget()
 
@@ -144,12 +160,26 @@ class Pipe:
         if steps.route is not None:
             steps.route.run(slots)
             steps.address.run(slots)
-        return self._walk(slots, clock, time.perf_counter(), outbound)
+        routed = time.perf_counter()
+        slots, families = self._fan.out(slots)
+        self._answer(families)
+        return self._walk(INGRESS, slots, clock, routed, outbound)
 
     def _from_link(self, stage: str, messages: Sequence[Message], outbound: Outbound) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
         slots = [slot for message in messages for slot in self._unpacked(stage, message)]
-        return self._walk(slots, clock, time.perf_counter(), outbound)
+        if stage == EGRESS:
+            for slot in slots:
+                _refuse_branch(slot)
+        return self._walk(stage, slots, clock, time.perf_counter(), outbound)
+
+    def _to_joins(self, joiner: Joiner, messages: Sequence[Message], outbound: Outbound) -> Outcome:
+        """Take what egress's link brings, and messages without an offset, which only tell how late it is."""
+        clock = _Clock(time.time() * 1000, time.perf_counter())
+        read = [
+            (message, self._unpacked(EGRESS, message) if message.position.offset >= 0 else []) for message in messages
+        ]
+        return self._walk(EGRESS, joiner.run(read), clock, time.perf_counter(), outbound)
 
     def _unpacked(self, stage: str, message: Message) -> list[Slot]:
         """Return the slots of a frame; one that cannot be read is a slot of its own bytes, which fails."""
@@ -165,15 +195,36 @@ class Pipe:
             slot.fail(as_failure(trap.error, stage=stage, plugin="link"))
         return [slot]
 
-    def _walk(self, slots: list[Slot], clock: _Clock, routed: float, outbound: Outbound) -> Outcome:
+    def _walk(self, stage: str, slots: list[Slot], clock: _Clock, routed: float, outbound: Outbound) -> Outcome:
         self._infer(slots)
+        for slot in slots:
+            if slot.failure is not None and self._is_joined(stage, slot):
+                slot.report()
         spent = self._spent(clock, routed)
         if self._egress is not None:
-            self._end(self._egress, slots, spent)
+            here = [slot for slot in slots if slot.next_stage == EGRESS and not self._is_joined(stage, slot)]
+            self._end(self._egress, here, spent)
         self._leave(slots, spent)
+        if stage == INGRESS:
+            self._eras.stamp(slots)
         shipments = outbound.pack(slots)
         self._meter.failed(slots)
         return Outcome(slots, shipments)
+
+    def _is_joined(self, stage: str, slot: Slot) -> bool:
+        """Whether egress gets to know of the record's end over its link, even when it is in this process.
+
+        A copy goes where the others are. With joins whose answers come from several processes so does every record that
+        came over a link, or egress would not know which offsets are through.
+        """
+        return stage != EGRESS and (slot.is_branch or (self._plan.keeps_joins and stage != INGRESS))
+
+    def _answer(self, families: Sequence[Family]) -> None:
+        """Ask the models of this process for every record that is joined here, as many of them as it takes."""
+        while asked := [slot for family in families for slot in family.ask()]:
+            self._infer(asked)
+        for family in families:
+            family.join()
 
     def _infer(self, slots: Sequence[Slot]) -> None:
         """Run models until no record goes to one of this process; each round is one step further along every slip."""
@@ -186,9 +237,8 @@ class Pipe:
                 count = self.models[name].run(slots)
                 self._meter.model(name, count, time.perf_counter() - begun)
 
-    def _end(self, steps: EgressSteps, slots: Sequence[Slot], spent: Spent) -> None:
+    def _end(self, steps: EgressSteps, ending: Sequence[Slot], spent: Spent) -> None:
         begun = time.perf_counter()
-        ending = [slot for slot in slots if slot.next_stage == EGRESS]
         steps.postprocess.run(ending)
         took_ms = (time.perf_counter() - begun) * 1000
         spent = spent.after(took_ms)
@@ -239,7 +289,19 @@ def _slot(found: object, message: Message, stage: str) -> Slot:
         slot = Slot(message)
         slot.fail(as_failure(found, stage=stage, plugin="link"))
         return slot
-    return Slot(None, found)  # type: ignore[arg-type]  # a frame holds records and errors
+    return Slot(None, found, carrier=message.position)  # type: ignore[arg-type]  # a frame holds records and errors
+
+
+def _refuse_branch(slot: Slot) -> None:
+    """End the answer of one branch where nothing is joined; a record has one end, so that of the others is silent."""
+    slip = slot.record.slip if slot.record is not None else None
+    if slip is None or slip.branch is None:
+        return
+    if slip.branch == 0:
+        error = PlanChangedError("the plan under which it is to be joined is gone", mend="redrive it")
+        slot.fail(as_failure(error, stage=EGRESS, plugin="join"))
+    else:
+        slot.is_done = True
 
 
 def _skipped(stage: str) -> Failure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from headrace.core.plan.stages import EGRESS
 from headrace.core.record import Message, Outgoing, Position, Record
 from headrace.core.wire.dead import Failure
@@ -15,25 +17,46 @@ class Slot:
     Attributes:
         source: where its message lies in the input.
         message: that message as Kafka gave it; None for a record that came over a link.
+        carrier: where the message lies that this process read it from: its own, or the frame's. In exactly_once
+            everything that is sent for the slot goes into the transaction of the carrier's partition.
         record: what it became; None until it is decoded and after it failed.
         remains: the record as it was when it failed.
         failure: why it ends as a dead letter; None while all is well.
         outgoing: the results to send, by the name of their output.
+        closing: what is to be sent in this order once everything else of the batch is acknowledged.
         dead: failures of single outputs; the other outputs still get the result.
         is_done: whether it needs nothing more from this process: it was delivered.
     """
 
-    __slots__ = ("dead", "failure", "is_done", "message", "outgoing", "record", "remains", "source")
+    __slots__ = (
+        "carrier",
+        "closing",
+        "dead",
+        "failure",
+        "is_done",
+        "message",
+        "outgoing",
+        "record",
+        "remains",
+        "source",
+    )
 
-    def __init__(self, message: Message | None, record: Record | None = None, source: Position | None = None) -> None:
+    def __init__(
+        self,
+        message: Message | None,
+        record: Record | None = None,
+        source: Position | None = None,
+        carrier: Position | None = None,
+    ) -> None:
         self.message, self.record = message, record
         where = source or (message.position if message else record.source if record else None)
         if where is None:
             raise ValueError("a slot needs a message, a record or a position")
-        self.source = where
+        self.source, self.carrier = where, carrier or where
         self.remains: Record | None = None
         self.failure: Failure | None = None
         self.outgoing: list[tuple[str, Outgoing]] = []
+        self.closing: list[Outgoing] = []
         self.dead: list[Failure] = []
         self.is_done = False
 
@@ -51,6 +74,21 @@ class Slot:
         if not record.is_live or record.slip is None:
             return EGRESS
         return record.slip.next_stage or EGRESS
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether it is one of several copies of a record, which only their join ends."""
+        record = self.record or self.remains
+        return record is not None and record.slip is not None and record.slip.branch is not None
+
+    def report(self) -> None:
+        """Let a record that failed go on to egress with the reason, which ends it there."""
+        record, failure = self.remains, self.failure
+        if record is None or record.slip is None or failure is None:
+            return
+        slip = msgspec.structs.replace(record.slip, at=None, failed=failure)
+        self.record = record.replace(output=None, tensors={}, slip=slip)
+        self.failure = self.remains = None
 
     def fail(self, failure: Failure) -> None:
         """End the record as a dead letter."""

@@ -218,7 +218,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         source = self.parts.plan.input
         if self.stage.kind == "ingress":
             await self.parts.gate.grown(tps)
-            self.parts.pipe.forget_exposures()
+            self.parts.pipe.read_anew()
         chosen = await take_positions(
             self._consumer, tps, source if self.stage.kind == "ingress" else source.link(), self.parts.meter.gap
         )

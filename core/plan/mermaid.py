@@ -68,7 +68,7 @@ class _Chart:
         linked: dict[str, StagePlan] = {}
         for before, after in plan_ways(self._plan):
             one, other = stages[before], stages[after]
-            if one.group == other.group or other.reads is None:
+            if (one.group == other.group and not self._is_joined(one, other)) or other.reads is None:
                 yield self._arrow(self._stages[before], self._stages[after], self._copied(before, other, ""))
                 continue
             linked[after] = other
@@ -77,6 +77,11 @@ class _Chart:
             yield self._arrow(self._stages[before], self._topic(other.reads), carried)
         for name, stage in linked.items():
             yield self._arrow(self._topic(str(stage.reads)), self._stages[name], f"as {stage.consumer_group}")
+
+    def _is_joined(self, before: StagePlan, after: StagePlan) -> bool:
+        """Whether answers take this way to their join: over the link, also within one process."""
+        apart = {model for join in self._plan.joins if join.is_apart for model in join.models}
+        return after.name == EGRESS and before.model in apart
 
     def _copied(self, before: str, after: StagePlan, label: str) -> str:
         """Return the label of a way that copies of a record take, because several models are asked at once."""

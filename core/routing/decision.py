@@ -32,6 +32,12 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 1
     weight: float = 1.0
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that it runs in, in order: one, or one a part of a sharded model."""
+        base = self.stage or self.model
+        return (base,) if self.parts == 1 else tuple(f"{base}.{part + 1}" for part in range(self.parts))
+
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """A router's answer for one record; it travels with the record as a routing slip.

@@ -71,10 +71,7 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     def next_stage(self) -> str | None:
         """The stage that must run now: that of the model, or of its next part; None when the decision is done."""
         candidate = self.next
-        if candidate is None:
-            return None
-        base = candidate.stage or candidate.model
-        return base if candidate.parts == 1 else f"{base}.{self.part + 1}"
+        return None if candidate is None else candidate.stages[self.part]
 
     @property
     def assigned_model(self) -> str | None:

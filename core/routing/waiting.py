@@ -94,8 +94,9 @@ class Joins:
 
     @property
     def oldest_ms(self) -> float | None:
-        """When the record that waits longest began; None when none waits."""
-        return min((waiting.record.begun_ms for waiting in self._waiting.values()), default=None)
+        """When the record that came first of those that wait began; None when none waits."""
+        first = next(iter(self._waiting.values()), None)
+        return None if first is None else first.record.begun_ms
 
     def take(self, record: Record, at_ms: float) -> Verdict | None:
         """Take a branch's answer; return the record's end if it is now decided.
@@ -111,6 +112,8 @@ class Joins:
         if waiting is None:
             return None
         part = part_of(record)
+        if _is_bare(waiting.record) and not _is_bare(record):
+            waiting = msgspec.structs.replace(waiting, record=record)
         is_late = waiting.due_ms is not None and waiting.due_ms < at_ms  # then it is the first one, and too late
         if not is_late and part.branch not in waiting.parts:
             waiting = msgspec.structs.replace(waiting, parts={**waiting.parts, part.branch: part})
@@ -170,8 +173,6 @@ class Joins:
     def _end(self, record: Record, era: int) -> None:
         source = record.source
         self._leave(source)
-        if not era:  # from a worker that does not know of eras
-            return
         since = min(record.since, source.offset) if record.since >= 0 else source.offset
         if since < source.offset:
             self._drop(source, since, era)
@@ -197,13 +198,18 @@ class Joins:
 
     def _has_ended(self, position: Position, era: int) -> bool:
         ended = self._ended.get(position.topic)
-        return ended is not None and era > 0 and ended.has(position.offset, era)
+        return ended is not None and ended.has(position.offset, era)
 
 
 def _decision(record: Record) -> Decision:
     if record.slip is None:
         raise ValueError("the record has no slip")
     return record.slip.decision
+
+
+def _is_bare(record: Record) -> bool:
+    """Whether a copy may lack what others have: one that failed can have been too large to travel whole."""
+    return record.slip is not None and record.slip.failed is not None
 
 
 def _digest(record: Record) -> bytes:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.core.plan.plan import Plan
-from headrace.core.record import Message, Position, Record
+from headrace.core.record import Position, Record
 from headrace.core.routing.decision import Candidate, Decision
 from headrace.core.routing.slip import Slip
 from headrace.core.wire.frame import decode_frame, encode_frames, encode_record
-from headrace.streams.bisect import Retries
 from headrace.streams.inference import ModelStage
 from headrace.streams.link import Outbound, Shipment
-from headrace.streams.live import Live
-from headrace.streams.meter import Meter
-from headrace.streams.opening import open_pipe
-from headrace.streams.pipe import Pipe
 from headrace.streams.slot import Slot
 from tests.support.made import message, record
-from tests.support.planned import compiled, installed_and, planned
-from tests.support.site import faults
+from tests.support.planned import compiled
+from tests.support.processes import same_always, through
 
 
 def slot(offset: int, stage: str = "expert", *, partition: int = 0, size: int = 10, **fields: Any) -> Slot:
@@ -120,70 +112,7 @@ def test_tensors_travel_as_the_file_says(tmp_path: Path) -> None:
 # -- several pipes: what processes do, in one
 
 
-class Processes:
-    """The pipe of every group, with lists for links."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.live = plan, Live(plan)
-        self.closing = ExitStack()
-        self.pipes: dict[str, Pipe] = {}
-        for group in plan.groups.values():
-            self.pipes[group.name] = open_pipe(
-                plan, group, threads=1, retries=Retries(limit=0), meter=Meter("reviews"), live=self.live
-            )
-            self.closing.callback(self.pipes[group.name].close)
-        self.readers = {stage.reads: stage for stage in plan.stages if stage.reads}
-        self.dead: dict[int, Any] = {}
-        self.results: dict[int, Mapping[str, Any]] = {}
-        self.hops: list[str] = []
-
-    def run(self, topic: str, messages: Sequence[Message]) -> None:
-        """Take messages through the stage that reads the topic, and everything that follows."""
-        stage = self.readers[topic]
-        outcome = self.pipes[stage.group].entry(stage.name, Outbound(self.plan, stage.name))(messages)
-        for slot in outcome.slots:
-            for failure in slot.failures:
-                self.dead[slot.source.offset] = failure
-            for _, sent in slot.outgoing:
-                self.results[slot.source.offset] = json.loads(sent.value or b"")
-        for number, shipment in enumerate(outcome.shipments):
-            self.hops.append(shipment.message.topic)
-            position = Position(shipment.message.topic, shipment.message.partition or 0, number)
-            self.run(shipment.message.topic, [message(shipment.message.value, position=position)])
-
-
-CASCADE: Mapping[str, Any] = {
-    "preprocess": ["fault"],
-    "models": {"quick": {"echo": {"label": "q"}}, "expert": {"echo": {"label": "e"}}},
-    "route": {"cascade": {"order": ["quick", "expert"], "accept": 0.9}},
-}
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Any]:
-    catalog = installed_and(faults.headrace_register)
-    with ExitStack() as closing:
-
-        def start(**sections: Any) -> Processes:
-            made = Processes(planned(tmp_path, catalog, **{**CASCADE, **sections}))
-            closing.callback(made.closing.close)
-            return made
-
-        yield start
-
-
 TEXTS = ["0.95 sure", "0.4 well", "raise", "json null", "0.1 lone \ud83d", "0.2 again", "json [1]", "0.99 x"]
-TIMED = ("time", "timings", "plan")
-
-
-def through(made: Processes, texts: Sequence[str] = TEXTS) -> Processes:
-    values = [json.dumps({"text": text}).encode() for text in texts]
-    made.run("reviews", [message(value, position=Position("reviews", 0, at)) for at, value in enumerate(values)])
-    return made
-
-
-def same_always(results: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
-    return {at: {name: each for name, each in body.items() if name not in TIMED} for at, body in results.items()}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +126,7 @@ def same_always(results: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str,
     ids="+".join,
 )
 def test_whatever_the_grouping_each_record_ends_the_same(processes: Any, groups: Any) -> None:
-    fused, split = through(processes()), through(processes(groups=groups))
+    fused, split = through(processes(), TEXTS), through(processes(groups=groups), TEXTS)
     assert split.hops
     assert not fused.hops
     assert same_always(split.results) == same_always(fused.results)

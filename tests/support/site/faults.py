@@ -194,6 +194,30 @@ class Lost:
         return chosen.get(text.partition(" ")[0], good)
 
 
+class ForksOptions(Options):
+    models: tuple[str, ...]
+    otherwise: str
+    deadline_ms: float | None = None
+
+
+class Forks:
+    """A router that asks several models at once for the texts that begin with `fork`, and else one."""
+
+    def __init__(self, options: ForksOptions) -> None:
+        steps = tuple(Candidate(model=name) for name in options.models)
+        self.fork = Decision(combine="parallel", steps=steps, join="vote", deadline_ms=options.deadline_ms)
+        self.single = Decision(combine="single", steps=(Candidate(model=options.otherwise),), reason="no fork")
+
+    def route(self, batch: Batch) -> Sequence[Decision]:
+        return [self.fork if record.text.startswith("fork") else self.single for record in batch]
+
+    def orders(self, context: StepContext) -> Sequence[Sequence[str]]:
+        return [(each.model,) for each in (*self.fork.steps, *self.single.steps)]
+
+    def joins(self, context: StepContext) -> Sequence[Decision]:
+        return (self.fork,)
+
+
 class CrateOptions(SinkOptions):
     name: str
 
@@ -238,4 +262,5 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.model("echo", Echo, options=EchoOptions)
     catalog.model("patient", Patient, options=PatientOptions)
     catalog.router("lost", Lost)
+    catalog.router("forks", Forks, options=ForksOptions)
     catalog.sink("crate", Crate, options=CrateOptions)

@@ -1,0 +1,68 @@
+"""Reads again what was kept of the joins, before the first record of a partition is read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from headrace.core.wire.state import Kept, StateReader
+
+__all__ = ["read_state"]
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 20.0
+"""A rebalance waits at most 30 s."""
+
+
+async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[int]) -> dict[int, Kept]:
+    """Return what lies on these partitions of the state topic.
+
+    Args:
+        make: returns a consumer, not started, that belongs to no group and reads committed.
+        topic: the state topic; a partition that it does not have yet has kept nothing.
+        partitions: those that are ours.
+
+    Raises:
+        StateUnreadableError: HR524.
+        KafkaError: the broker does not answer; nothing may be read of the link then.
+    """
+    wanted = sorted(partitions)
+    consumer = make()
+    await consumer.start()
+    try:
+        there = await _partitions(consumer, topic)
+        tps = [TopicPartition(topic, number) for number in wanted if number in there]
+        readers = {number: StateReader() for number in wanted}
+        try:
+            await asyncio.wait_for(_read(consumer, tps, readers), PATIENCE_S)
+        except TimeoutError:
+            raise KafkaError(f"the state on {topic} could not be read within {PATIENCE_S:g} s") from None
+    finally:
+        await consumer.stop()
+    kept = {number: reader.kept() for number, reader in readers.items()}
+    waiting = sum(len(one.waiting) for one in kept.values())
+    log.info("%d records wait for more answers, as kept on %s", waiting, topic)
+    return kept
+
+
+async def _partitions(consumer: Any, topic: str) -> set[int]:
+    await consumer._client.fetch_all_metadata()  # a consumer without topics of its own knows none
+    return set(consumer._client.cluster.partitions_for_topic(topic) or ())
+
+
+async def _read(consumer: Any, tps: list[TopicPartition], readers: dict[int, StateReader]) -> None:
+    if not tps:
+        return
+    ends = await consumer.end_offsets(tps)
+    consumer.assign(tps)
+    await consumer.seek_to_beginning(*tps)
+    while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+        for tp, raws in (await consumer.getmany(timeout_ms=200)).items():
+            for raw in raws:
+                readers[tp.partition].add(raw.key, raw.value)

@@ -1,0 +1,85 @@
+"""The pipe of every group of a plan in one process, with lists for links: what several processes do, without Kafka."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from headrace.core.plan.plan import Plan
+from headrace.core.plan.stages import EGRESS
+from headrace.core.record import Message, Position
+from headrace.core.wire.state import StateReader, state_topic
+from headrace.streams.bisect import Retries
+from headrace.streams.join import Joiner
+from headrace.streams.link import Outbound
+from headrace.streams.live import Live
+from headrace.streams.meter import Meter
+from headrace.streams.opening import open_pipe
+from headrace.streams.pipe import Pipe
+from headrace.streams.slot import Slot
+from tests.support.made import message
+
+__all__ = ["Processes", "same_always", "through"]
+
+TIMED = ("time", "timings", "plan")
+
+
+class Processes:
+    """The pipe of every group, with lists for links."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.live = plan, Live(plan)
+        self.closing = ExitStack()
+        self.pipes: dict[str, Pipe] = {}
+        for group in plan.groups.values():
+            self.pipes[group.name] = open_pipe(
+                plan, group, threads=1, retries=Retries(limit=0), meter=Meter("reviews"), live=self.live
+            )
+            self.pipes[group.name].read_anew()
+            self.closing.callback(self.pipes[group.name].close)
+        self.readers = {stage.reads: stage for stage in plan.stages if stage.reads}
+        self.state = StateReader()
+        self.joiner = Joiner(state_topic(plan.pipeline), Meter("reviews")) if plan.keeps_joins else None
+        self.dead: dict[int, Any] = {}
+        self.results: dict[int, Mapping[str, Any]] = {}
+        self.ends: list[int] = []
+        self.hops: list[str] = []
+
+    def run(self, topic: str, messages: Sequence[Message]) -> None:
+        """Take messages through the stage that reads the topic, and everything that follows."""
+        stage = self.readers[topic]
+        joiner = self.joiner if stage.name == EGRESS else None
+        outcome = self.pipes[stage.group].entry(stage.name, Outbound(self.plan, stage.name), joiner)(messages)
+        for slot in outcome.slots:
+            self._end(slot)
+        for number, shipment in enumerate(outcome.shipments):
+            self.hops.append(shipment.message.topic)
+            position = Position(shipment.message.topic, shipment.message.partition or 0, number)
+            self.run(shipment.message.topic, [message(shipment.message.value, position=position)])
+
+    def _end(self, slot: Slot) -> None:
+        for failure in slot.failures:
+            self.dead[slot.source.offset] = failure
+            self.ends.append(slot.source.offset)
+        for name, sent in slot.outgoing:
+            if name == "state":
+                self.state.add(sent.key, sent.value)
+            else:
+                self.results[slot.source.offset] = json.loads(sent.value or b"")
+                self.ends.append(slot.source.offset)
+        for sent in slot.closing:
+            self.state.add(sent.key, sent.value)
+
+
+def through(made: Processes, texts: Sequence[str]) -> Processes:
+    """Publish texts and take them to their ends."""
+    values = [json.dumps({"text": text}).encode() for text in texts]
+    made.run("reviews", [message(value, position=Position("reviews", 0, at)) for at, value in enumerate(values)])
+    return made
+
+
+def same_always(results: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return what of results must not depend on processes."""
+    return {at: {name: each for name, each in body.items() if name not in TIMED} for at, body in results.items()}
