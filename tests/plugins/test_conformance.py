@@ -32,6 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "preprocess normalise": {},
     "router cascade": {"order": ["quick", "expert"], "accept": 0.9},
     "router chain": {"order": ["quick", "expert"], "text": "output.summary"},
+    "router parallel": {"models": ["quick", "expert"], "join": "vote"},
     "router rules": {"rules": [{"when": "text.contains('o')", "model": "expert"}], "otherwise": "quick"},
     "router single": {"model": "quick"},
     "splitter split": {},

@@ -22,6 +22,7 @@ class CutOptions(Options):
 
     version: str = "cut@1"
     parts: int = 0
+    labels: tuple[str, ...] = ()
 
 
 class Cut:
@@ -37,7 +38,7 @@ class Cut:
     def facts(self, context: StepContext) -> ModelFacts:
         """Return its version and parts."""
         parts = tuple(ShardFacts(1, str(at)) for at in range(self._options.parts))
-        return ModelFacts(version=self._options.version, shards=parts)
+        return ModelFacts(version=self._options.version, labels=self._options.labels, shards=parts)
 
 
 def installed_and(register: Callable[[Catalog], None]) -> Catalog:
