@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from headrace.core.wire.heartbeat import BEAT_S, Heartbeat, encode_heartbeat
+from headrace.core.wire.result import iso_time
 from headrace.streams.access.denial import denial
 from headrace.streams.access.refusal import refusal
 from headrace.streams.control.writer import now
@@ -82,6 +83,7 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
 
     def _heartbeat(self) -> Heartbeat:
         parts = self.parts
+        waiting, since_ms = (parts.joiner.waiting, parts.joiner.oldest_ms) if parts.joiner else (0, None)
         return Heartbeat(
             time=now(),
             plan=parts.live.state.plan,
@@ -92,4 +94,6 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
             pid=os.getpid(),
             stages=[stage.name for stage in parts.group.stages],
             versions={name: stage.versions for name, stage in parts.pipe.models.items()},
+            waiting=waiting,
+            waiting_since="" if since_ms is None else iso_time(since_ms),
         )

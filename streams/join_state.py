@@ -29,7 +29,7 @@ async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[i
         partitions: those that are ours.
 
     Raises:
-        StateUnreadableError: HR524.
+        StateUnreadableError: HR534.
         KafkaError: the broker does not answer; nothing may be read of the link then.
     """
     wanted = sorted(partitions)

@@ -14,7 +14,7 @@ from headrace.core.wire.frame import encode_frames, encode_record
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.slot import Slot
 
-__all__ = ["Outbound", "Shipment"]
+__all__ = ["Outbound", "Shipment", "same_partition"]
 
 Choose = Callable[[str, int], int]
 """Returns the partition of a topic for a batch's records that came from this partition of the input."""

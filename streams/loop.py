@@ -47,6 +47,8 @@ class LoopSettings:
         weigh: how many records a message holds, where it is a frame; None where each message is one.
         paused: why nothing is to be read; None when nothing speaks against it.
         denied: what an error says of rights that are missing, which no waiting brings.
+        ticks: messages that lie nowhere and only tell a batch how late it is, each with the offset to commit with it;
+            asked for when there was nothing to read.
         first_backoff_s: how long it pauses after an error.
         last_backoff_s: the longest such pause.
     """
@@ -56,6 +58,7 @@ class LoopSettings:
     weigh: Callable[[Message], int] | None = None
     paused: Callable[[], str | None] = lambda: None
     denied: Callable[[Exception], HeadraceError | None] = lambda error: None
+    ticks: Callable[[], Awaitable[tuple[list[Message], dict[Any, int]]]] | None = None
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -139,6 +142,8 @@ class RecordLoop:
             return
         is_paused = self._heed_pause()
         messages, offsets = await self._poll()
+        if not messages and not is_paused and not self._stale and self._settings.ticks is not None:
+            messages, offsets = await self._settings.ticks()
         if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
             await self._launch(Flight(messages, offsets))
         self._raise_failed()
@@ -253,6 +258,7 @@ class RecordLoop:
         await self._sender.acknowledged(pending)
         if previous is not None:
             await previous.landed()
+        await self._sender.close(outcome)
         self._committer.note(flight.offsets)
 
     def _raise_failed(self) -> None:

@@ -117,6 +117,11 @@ class Pipe:
             return lambda messages: self._to_joins(joiner, messages, outbound)
         return lambda messages: self._from_link(stage, messages, outbound)
 
+    @property
+    def has_egress(self) -> bool:
+        """Whether records can end here."""
+        return self._egress is not None
+
     def read_anew(self) -> None:
         """Take the input's next records as read again: it is not known which exposures arrived, tell every one anew."""
         self._eras.begin()

@@ -90,6 +90,15 @@ class Sender:
         if again:
             await self.acknowledged(again)
 
+    async def close(self, outcome: Outcome) -> None:
+        """Send what is only to be kept once everything else of this batch, and of those before, is acknowledged.
+
+        Raises:
+            KafkaError: it was not acknowledged; nothing of the batch may be committed then.
+        """
+        closing = [message for slot in outcome.slots for message in slot.closing]
+        await asyncio.gather(*[await _handed(self._producer, message) for message in closing])
+
     async def _instead(self, refused: Pending, error: BaseException) -> list[Pending]:
         refusal = _refusal(error)
         if refusal is None or refused.is_stub:

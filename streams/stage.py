@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
@@ -17,6 +17,7 @@ from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.wire.frame import records_in
+from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.batch_limit import BatchLimit
@@ -27,7 +28,9 @@ from headrace.streams.errors import DuplicateWorkerError, UnexpectedError
 from headrace.streams.fence import Fence
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
-from headrace.streams.link import Outbound
+from headrace.streams.join import Joiner
+from headrace.streams.join_state import read_state
+from headrace.streams.link import Outbound, same_partition
 from headrace.streams.live import Live
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
@@ -37,6 +40,7 @@ from headrace.streams.position import take_positions
 from headrace.streams.purge import Purge
 from headrace.streams.sender import Sender
 from headrace.streams.spread import Spread
+from headrace.streams.ticks import Ticks
 from headrace.streams.topics import TopicFacts
 
 __all__ = ["REBALANCE_TIMEOUT_MS", "StageService", "WorkerParts"]
@@ -70,6 +74,8 @@ class WorkerParts:
         worker: the worker's name; None takes part unnamed.
         instance: what tells this worker from others, also without a name.
         ending: how it is told to end.
+        joiner: egress's joins, when it is in this process and has any whose answers come over its link.
+        links: topics of stages that the plan calls in this process, and that an earlier one gave a link.
     """
 
     plan: Plan
@@ -85,6 +91,8 @@ class WorkerParts:
     worker: str | None
     instance: str
     ending: Ending
+    joiner: Joiner | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 class StageService(Service):  # type: ignore[misc]  # mode has no types
@@ -126,6 +134,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         for helper in (self._purge, self._spread):
             if helper is not None:
                 await helper.close()
+
+    @property
+    def _joiner(self) -> Joiner | None:
+        return self.parts.joiner if self.stage.kind == "egress" else None
 
     @property
     def _balances(self) -> bool:
@@ -184,11 +196,13 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         plan, parts, stage = self.parts.plan, self.parts, self.stage
         compacted = [name for name, facts in parts.topics.items() if facts.is_compacted]
         letters = DeadLetters(plan, stage.name, self._originals.read)
-        outbound = Outbound(plan, stage.name, self._spread.choose) if self._spread else Outbound(plan, stage.name)
+        choose = self._spread.choose if self._spread else same_partition
+        outbound = Outbound(plan, stage.name, choose, parts.links)
+        joiner = self._joiner
         is_link = stage.kind != "ingress"
         return RecordLoop(
             consumer=self._consumer,
-            process=parts.pipe.entry(stage.name, outbound),
+            process=parts.pipe.entry(stage.name, outbound, joiner),
             executor=parts.executor,
             sender=Sender(self._producer, self._dead_producer, letters, compacted),
             committer=Committer(self._commit, self._consumer.assignment, plan.delivery.commit_every),
@@ -203,6 +217,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 weigh=(lambda message: records_in(message.value)) if is_link else None,
                 paused=lambda: parts.live.state.paused.get(stage.name),
                 denied=self._denied,
+                ticks=Ticks(self._consumer, joiner).due if joiner is not None else None,
             ),
         )
 
@@ -222,6 +237,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         chosen = await take_positions(
             self._consumer, tps, source if self.stage.kind == "ingress" else source.link(), self.parts.meter.gap
         )
+        if self._joiner is not None:
+            state = state_topic(self.parts.plan.pipeline)
+            kept = await read_state(lambda: self._new_consumer(None), state, [tp.partition for tp in tps])
+            self._joiner.restore(kept)
         self._done = {tp: await self._consumer.position(tp) for tp in tps}
         return chosen
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.core.plan.plan import Plan, TopicPlan
+from headrace.core.plan.stages import EGRESS, link_topic
 from headrace.core.wire.dead import HEADROOM_BYTES
+from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial, denials
 from headrace.streams.access.refusal import why_unreachable
@@ -98,6 +100,8 @@ def silence() -> Iterator[None]:
 async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, TopicFacts]:
     """Make the plan's missing topics and return all of them as the broker has them.
 
+    If an earlier plan joined answers of several processes, its topics are among them.
+
     Raises:
         BrokerUnreachableError: HR201.
         TopicMissingError: HR211, a topic is missing and the plan may not make it.
@@ -111,6 +115,7 @@ async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, Topi
     async with admin(connection) as client:
         try:
             there = await _ensured(client, plan)
+            there = {**there, **await describe(client, [name for name in joins_of(plan.pipeline) if name not in there])}
             apps = [group.app_id for group in plan.groups.values()]
             await _greet_coordinators(client, (plan.consumer_group, *apps))
         except KafkaError as error:
@@ -121,6 +126,11 @@ async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, Topi
             ) from None
     _refuse_limits(plan, there)
     return there
+
+
+def joins_of(pipeline: str) -> tuple[str, str]:
+    """Return the topics of joins: egress's link, and what waits. A plan without them may have to end another's."""
+    return link_topic(pipeline, EGRESS), state_topic(pipeline)
 
 
 async def widen(client: Any, names: list[str], width: int) -> None:

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from uuid import uuid4
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
-from headrace.core.plan.stages import MAIN, GroupPlan, StagePlan, link_topic
+from headrace.core.plan.stages import EGRESS, MAIN, GroupPlan, StagePlan, link_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.access.preflight import refuse_denied
@@ -25,6 +26,7 @@ from headrace.streams.drain import Ending, StuckError, live
 from headrace.streams.errors import StrandedError, UnexpectedError
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
+from headrace.streams.join import Joiner
 from headrace.streams.live import Live
 from headrace.streams.machine import usable_cores
 from headrace.streams.meter import Meter
@@ -34,7 +36,7 @@ from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
 from headrace.streams.supervisor.ready import tell_ready
-from headrace.streams.topics import TopicFacts, ensure_topics
+from headrace.streams.topics import TopicFacts, ensure_topics, joins_of
 from headrace.streams.web import serve
 
 __all__ = ["WorkerSettings", "run_worker"]
@@ -77,7 +79,8 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         # The models load while the topics are made: both take seconds, and neither needs the other.
         topics, pipe = await _both(plan, group, settings, meter, running)
         with _closing(pipe):
-            entries = await _entries(plan, group, settings.connection)
+            joins = _joins(plan, topics, pipe, meter)
+            entries = await _entries(plan, group, settings.connection, joins.links)
             instance = settings.name or new_instance()
             changes = Changes(
                 plan, group, settings.connection, control=control, live=running, pipe=pipe, instance=instance
@@ -98,6 +101,8 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
                 worker=settings.name,
                 instance=instance,
                 ending=ending,
+                joiner=joins.joiner,
+                links=joins.links,
             )
             await _live(parts, entries, changes, ending)
 
@@ -180,7 +185,26 @@ async def _tell_ready(health: Health) -> None:
     tell_ready()
 
 
-async def _entries(plan: Plan, group: GroupPlan, connection: Connection) -> tuple[StagePlan, ...]:
+class _Joins(NamedTuple):
+    """What joins egress has to make, and the link that brings the answers where the plan itself has none."""
+
+    joiner: Joiner | None
+    links: Mapping[str, str]
+
+
+def _joins(plan: Plan, topics: Mapping[str, TopicFacts], pipe: Pipe, meter: Meter) -> _Joins:
+    """Return the joins of a worker: records may wait that an earlier plan sent to several processes."""
+    link, state = joins_of(plan.pipeline)
+    if state not in topics:
+        return _Joins(None, {})
+    egress = plan.stage(EGRESS)
+    is_left = link in topics and egress is not None and egress.reads is None
+    return _Joins(Joiner(state, meter) if pipe.has_egress else None, {EGRESS: link} if is_left else {})
+
+
+async def _entries(
+    plan: Plan, group: GroupPlan, connection: Connection, links: Mapping[str, str]
+) -> tuple[StagePlan, ...]:
     """Return the stages that read a topic here: those of the plan, and those whose link an earlier plan left full.
 
     Raises:
@@ -198,7 +222,7 @@ async def _entries(plan: Plan, group: GroupPlan, connection: Connection) -> tupl
                 f"{lag} frames wait on {link_topic(plan.pipeline, name)!r}, and this plan has no stage {name!r}",
                 mend="run the file as it was until they are through, then this one",
             )
-    left = (stage for stage in group.stages if stage.reads is None and stage.name in lags)
+    left = (stage for stage in group.stages if stage.reads is None and (stage.name in lags or stage.name in links))
     return (*group.entries, *(replace(stage, reads=link_topic(plan.pipeline, stage.name)) for stage in left))
 
 

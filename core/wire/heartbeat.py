@@ -29,6 +29,8 @@ class Heartbeat(BaseModel):
     pid: int = Field(default=0, description="its process there")
     stages: list[str] = Field(default=[], description="the stages that it runs")
     versions: dict[str, list[str]] = Field(default={}, description="the versions it has loaded, by stage of a model")
+    waiting: int = Field(default=0, description="how many records wait at its egress for more answers")
+    waiting_since: str = Field(default="", description="about when the one that waits longest began, UTC, ISO 8601")
 
 
 def encode_heartbeat(beat: Heartbeat) -> bytes:

@@ -85,6 +85,7 @@ def _show(facts: PipelineFacts, *, as_json: bool) -> None:
     )
     _table("Members", ("stage", "client", "host", "partitions"), _members(facts))
     _table("Workers", ("worker", "group", "seen", "state", "plan"), _workers(facts))
+    _table("Waiting for more answers", ("worker", "records", "since about"), _joins(facts))
     _table("Model versions", ("model", "stage", "worker", "state"), _models(facts))
     _table("Aliases moved", ("alias", "version"), facts.aliases.items())
     _table("Stopped", ("what", "name", "why"), _stopped(facts))
@@ -138,6 +139,12 @@ def _workers(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
     for one in facts.workers:
         state = "gone" if not one.alive else "ready" if one.ready else f"not ready: {one.why}"
         yield one.worker, one.group, f"{_age(one.seen_s)} ago", state, one.plan
+
+
+def _joins(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
+    for one in facts.workers:
+        if one.alive and one.waiting:
+            yield one.worker, f"{one.waiting:,}", one.waiting_since
 
 
 def _models(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:

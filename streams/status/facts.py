@@ -61,7 +61,10 @@ class StageFacts:
 
 @dataclass(frozen=True)
 class WorkerFacts:
-    """A worker by its last sign of life."""
+    """A worker by its last sign of life.
+
+    `waiting` is how many records wait at its egress for more answers, `waiting_since` about since when.
+    """
 
     worker: str
     group: str
@@ -72,6 +75,8 @@ class WorkerFacts:
     plan: str
     host: str
     pid: int
+    waiting: int = 0
+    waiting_since: str = ""
 
 
 @dataclass(frozen=True)

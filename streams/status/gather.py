@@ -154,6 +154,8 @@ def _worker(worker: Worker) -> WorkerFacts:
         plan=beat.plan,
         host=beat.host,
         pid=beat.pid,
+        waiting=beat.waiting,
+        waiting_since=beat.waiting_since,
     )
 
 
