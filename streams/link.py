@@ -9,7 +9,7 @@ from typing import NamedTuple
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS
 from headrace.core.record import Outgoing, Record
-from headrace.core.wire.errors import PlanChangedError
+from headrace.core.wire.errors import PlanChangedError, ResultTooLargeError
 from headrace.core.wire.frame import encode_frames, encode_record
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.slot import Slot
@@ -19,6 +19,9 @@ __all__ = ["Outbound", "Shipment", "same_partition"]
 Choose = Callable[[str, int], int]
 """Returns the partition of a topic for a batch's records that came from this partition of the input."""
 
+
+_FRAME_BYTES = 2048
+"""What a frame and Kafka's batch around it take at most, beside the records."""
 
 _Ways = dict[tuple[str, int, int | None], list[tuple[Slot, bytes]]]
 """By topic, partition, and the partition in whose transaction it is sent: packed records in order."""
@@ -54,6 +57,7 @@ class Outbound:
         self._topics = {each.name: each.reads for each in plan.stages if each.reads is not None} | dict(links or {})
         self._hash, self._stage, self._link, self._choose = plan.hash, stage, plan.link, choose
         self._has_joins = bool(plan.joins)
+        self._limits = {topic.name: topic.max_bytes for topic in plan.topics if topic.max_bytes is not None}
 
     def pack(self, slots: Sequence[Slot]) -> list[Shipment]:
         """Return the frames for every slot that still has somewhere to go, in order of each partition."""
@@ -75,6 +79,8 @@ class Outbound:
         with Trap() as trap:
             topic = self._topic(stage)
             packed = encode_record(record, self._link.tensors)
+            if slot.is_branch:
+                self._refuse_large(topic, len(packed))
             way = topic, slot.source.partition
             if stage == EGRESS and (self._has_joins or slot.is_branch):
                 number = slot.source.partition  # answers meet there, wherever their models were least behind
@@ -84,6 +90,14 @@ class Outbound:
         if trap.error is not None:
             slot.fail(as_failure(trap.error, stage=self._stage, plugin="link"))
         return trap.error is None
+
+    def _refuse_large(self, topic: str, size: int) -> None:
+        """Refuse what the broker would: a branch that then became a dead letter would leave its join waiting."""
+        limit = self._limits.get(topic)
+        if limit is not None and size > limit - _FRAME_BYTES:
+            raise ResultTooLargeError(
+                f"with {size:,} bytes the record is larger than {topic!r} takes", mend="let the model answer less"
+            )
 
     def _topic(self, stage: str) -> str:
         topic = self._topics.get(stage)

@@ -136,6 +136,14 @@ def test_what_cannot_travel_fails_its_record_once(processes: Start) -> None:
     assert "HR610" in made.dead[1].message
 
 
+@pytest.mark.parametrize("groups", GROUPS, ids=ids)
+def test_answers_too_large_for_the_link_fail_their_record_once(processes: Start, groups: Mapping[str, Any]) -> None:
+    made = through(processes(**parallel(), groups=groups), ["0.5 x", "big 4000000", "0.5 y"])
+    assert sorted(made.ends) == [0, 1, 2]
+    assert made.dead[1].code == "HR530"
+    assert "a failed (HR509: with 4,000," in made.dead[1].message
+
+
 def test_skipped_answers_fail_their_record_once(processes: Start) -> None:
     made = processes(**parallel(), groups=GROUPS[1])
     made.live.change(skips={"egress": {0: (0, 99)}})
