@@ -52,15 +52,15 @@ async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[i
 
 
 async def _partitions(consumer: Any, topic: str) -> set[int]:
-    await consumer._client.fetch_all_metadata()  # a consumer without topics of its own knows none
-    return set(consumer._client.cluster.partitions_for_topic(topic) or ())
+    cluster = await consumer._client.fetch_all_metadata()  # a consumer without topics of its own knows none
+    return set(cluster.partitions_for_topic(topic) or ())
 
 
 async def _read(consumer: Any, tps: list[TopicPartition], readers: dict[int, StateReader]) -> None:
     if not tps:
         return
-    ends = await consumer.end_offsets(tps)
     consumer.assign(tps)
+    ends = await consumer.end_offsets(tps)
     await consumer.seek_to_beginning(*tps)
     while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
         for tp, raws in (await consumer.getmany(timeout_ms=200)).items():
