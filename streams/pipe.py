@@ -100,6 +100,7 @@ class Pipe:
         self._exposures = Exposures(plan.pipeline) if plan.splitter is not None else None
         self._fan = Fan(models, has_egress=egress is not None, stopped=lambda: live.state.stopped_models)
         self._eras = Eras()
+        self._keeps_joins = plan.keeps_joins
 
     def entry(
         self, stage: str, outbound: Outbound, joiner: Joiner | None = None
@@ -166,8 +167,9 @@ class Pipe:
             steps.route.run(slots)
             steps.address.run(slots)
         routed = time.perf_counter()
-        slots, families = self._fan.out(slots)
-        self._answer(families)
+        if self._plan.joins:
+            slots, families = self._fan.out(slots)
+            self._answer(families)
         return self._walk(INGRESS, slots, clock, routed, outbound)
 
     def _from_link(self, stage: str, messages: Sequence[Message], outbound: Outbound) -> Outcome:
@@ -210,7 +212,7 @@ class Pipe:
             here = [slot for slot in slots if slot.next_stage == EGRESS and not self._is_joined(stage, slot)]
             self._end(self._egress, here, spent)
         self._leave(slots, spent)
-        if stage == INGRESS:
+        if stage == INGRESS and self._keeps_joins:
             self._eras.stamp(slots)
         shipments = outbound.pack(slots)
         self._meter.failed(slots)
@@ -222,7 +224,7 @@ class Pipe:
         A copy goes where the others are. With joins whose answers come from several processes so does every record that
         came over a link, or egress would not know which offsets are through.
         """
-        return stage != EGRESS and (slot.is_branch or (self._plan.keeps_joins and stage != INGRESS))
+        return stage != EGRESS and (slot.is_branch or (self._keeps_joins and stage != INGRESS))
 
     def _answer(self, families: Sequence[Family]) -> None:
         """Ask the models of this process for every record that is joined here, as many of them as it takes."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +28,7 @@ _FORMAT = 1
 _HEAD = struct.Struct(">2sB")
 _MAGIC = b"HJ"
 _JSON = ord("{")  # in msgpack: a number; what follows the head is an array there
+_LOOK_BACK = 1000
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -91,19 +94,26 @@ def state_messages(changes: Changes, topic: str, partition: int) -> StateMessage
 
 
 class StateReader:
-    """Puts together what lies on one partition of the state topic; of each key the last value counts."""
+    """Puts together what lies on one partition of the state topic; of each key the last value counts.
+
+    What has ended is taken from the last of many values, since an owner that had been stopped may, when it goes on,
+    write after its successor. Ended is ended: together they are right.
+    """
 
     def __init__(self) -> None:
-        self._values: dict[bytes, bytes] = {}
+        self._waiting: dict[bytes, bytes] = {}
+        self._ended: dict[bytes, deque[bytes]] = {}
 
     def add(self, key: bytes | None, value: bytes | None) -> None:
         """Take a message, in the order of the partition."""
         if key is None:
             return
-        if value is None:
-            self._values.pop(key, None)
+        if key.count(b":") == 1 and value is not None:
+            self._ended.setdefault(key, deque(maxlen=_LOOK_BACK)).append(value)
+        elif value is None:
+            self._waiting.pop(key, None)
         else:
-            self._values[key] = value
+            self._waiting[key] = value
 
     def kept(self) -> Kept:
         """Return the state.
@@ -111,15 +121,12 @@ class StateReader:
         Raises:
             StateUnreadableError: HR534, something there is no state, or of a newer version.
         """
-        ended: dict[str, Ended] = {}
-        waiting: list[Waiting] = []
-        for key, value in self._values.items():
-            name = key.decode("utf-8", "replace")
-            if name.count(":") == 1:
-                ended[name.partition(":")[0]] = _decode_ended(name, value)
-            else:
-                waiting.append(_decode_waiting(name, value))
-        return Kept(ended, waiting)
+        ended = {_name(key).partition(":")[0]: _decode_ended(_name(key), values) for key, values in self._ended.items()}
+        return Kept(ended, [_decode_waiting(_name(key), value) for key, value in self._waiting.items()])
+
+
+def _name(key: bytes) -> str:
+    return key.decode("utf-8", "replace")
 
 
 def _encode_ended(ended: Ended) -> bytes:
@@ -136,11 +143,16 @@ def _encode_waiting(waiting: Waiting) -> bytes:
         return head + json.dumps(msgspec.to_builtins(_JsonWaits(waits)), separators=(",", ":")).encode()
 
 
-def _decode_ended(key: str, value: bytes) -> Ended:
-    try:
-        return Ended(msgspec.msgpack.decode(_body(key, value), type=list[Run]))
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise _unreadable(key, error) from None
+def _decode_ended(key: str, values: Iterable[bytes]) -> Ended:
+    ended = Ended()
+    for value in values:
+        try:
+            runs = msgspec.msgpack.decode(_body(key, value), type=list[Run])
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise _unreadable(key, error) from None
+        for run in runs:
+            ended.add(*run)
+    return ended
 
 
 def _decode_waiting(key: str, value: bytes) -> Waiting:

@@ -69,6 +69,17 @@ def test_what_ended_comes_back_and_what_is_gone_is_gone() -> None:
     assert isinstance(kept.ended[HERE.topic], Ended)
 
 
+def test_what_a_stopped_owner_writes_after_its_successor_takes_nothing_back() -> None:
+    joins = Joins()
+    written = []
+    for offset in (1, 2, 3):
+        for copy in asked(parallel(models=("a", "b")), offset):
+            joins.take(answered(copy, {"label": "x"}), 0)
+        written += state_messages(joins.changes(), "state", 3).closing
+    kept = read(*written, written[0]).kept()
+    assert kept.ended[HERE.topic].runs == [(1, 4, 1)]
+
+
 def test_a_message_without_a_key_is_passed_over() -> None:
     assert read(Outgoing("state", None, b"x")).kept() == ({}, [])
 
