@@ -69,3 +69,12 @@ def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_ours_to
     assert ("headrace_lag_records", "0", "ingress") not in figures
     assert figures["headrace_lag_records", "1", "ingress"] == 6
     assert figures["headrace_lag_records", "0", "egress"] == 2, "another stage's stays"
+
+
+def test_records_that_wait_are_gauged_and_late_answers_counted() -> None:
+    meter = Meter("reviews")
+    meter.joins(5, 1)
+    meter.joins(3, 2)
+    figures = samples(meter)
+    assert figures["headrace_join_waiting_records",] == 3
+    assert figures["headrace_late_answers_total",] == 3

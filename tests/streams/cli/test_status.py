@@ -39,7 +39,7 @@ def busy(controlled: Controlled) -> Controlled:
         ("ready/reviews@2/expert/h-0", b'{"ok": true}'),
     )
     controlled.client.make_topic(f"{controlled.pipeline}.main.heartbeat")
-    beat = encode_heartbeat(Heartbeat(ready=False, why="broker away", plan="abc"))
+    beat = encode_heartbeat(Heartbeat(ready=False, why="broker away", plan="abc", waiting=1200, waiting_since="noon"))
     controlled.client.publish(f"{controlled.pipeline}.main.heartbeat", {"key": "w1", "value": beat})
     return controlled
 
@@ -56,6 +56,7 @@ def test_a_person_sees_what_waits_and_what_was_changed(headrace: Headrace, busy:
     assert waiting[-1].strip() == "2 to 3"
     (worker,) = table(outcome.out, "Workers")
     assert [worker[0].strip(), worker[3].strip()] == ["w1", "not ready: broker away"]
+    assert [cell.strip() for cell in table(outcome.out, "Waiting for more answers")[0]] == ["w1", "1,200", "noon"]
     assert [cell.strip() for cell in table(outcome.out, "Stopped")[0]] == ["model", "quick", "cost"]
     assert [cell.strip() for cell in table(outcome.out, "Aliases moved")[0]] == ["reviews@prod", "2"]
     assert [cell.strip() for cell in table(outcome.out, "Model versions")[0]] == ["reviews@2", "expert", "h-0", "ready"]
