@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from headrace.core.plan.plan import Plan, Role
-from headrace.core.plan.stages import GroupPlan, StagePlan, link_topic
+from headrace.core.plan.stages import EGRESS, GroupPlan, StagePlan, link_topic
+from headrace.core.wire.state import state_topic
 
 __all__ = ["Access", "Rule", "plan_access"]
 
@@ -38,7 +39,7 @@ class Access(NamedTuple):
     rules: tuple[Rule, ...]
 
 
-_OF_SOME: frozenset[Role] = frozenset(("input", "output", "dead", "heartbeat", "audit", "exposures", "link"))
+_OF_SOME: frozenset[Role] = frozenset(("input", "output", "dead", "heartbeat", "audit", "exposures", "link", "state"))
 """Topics that not every group reads and writes; every other one, all of them do."""
 
 
@@ -76,7 +77,7 @@ def _common(plan: Plan) -> Iterator[Rule]:
             yield _topic(topic.name, "Read", "Write")
         if topic.role in ("audit", "dead"):
             yield _topic(topic.name, "Write")
-        if topic.role == "link":  # whoever starts first after the input has grown lets the links grow
+        if topic.role in ("link", "state"):  # whoever starts first after the input has grown lets these grow
             yield _topic(topic.name, "Alter")
 
 
@@ -88,6 +89,11 @@ def _of_stage(plan: Plan, stage: StagePlan) -> Iterator[Rule]:
         yield _topic(link_topic(plan.pipeline, stage.name), "Read", "Delete")
     if stage.kind != "egress":
         yield from (_topic(topic.name, "Write") for topic in plan.topics if topic.role == "link")
+    if plan.joins:  # also where they are made in one process now: some may wait from before
+        if stage.kind == "egress":
+            yield _topic(state_topic(plan.pipeline), "Read", "Write")
+        else:
+            yield _topic(link_topic(plan.pipeline, EGRESS), "Write")
     if plan.delivery.guarantee == "exactly_once":
         yield Rule("transactional-id", f"{stage.consumer_group}.", True, ("Write", "Describe"))
 

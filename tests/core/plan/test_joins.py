@@ -9,6 +9,7 @@ import pytest
 
 from headrace.core.config.errors import JoinError
 from headrace.core.errors import ProblemsError
+from headrace.core.plan.access import plan_access
 from headrace.core.plan.facts import plan_facts, plan_ways
 from headrace.core.plan.mermaid import mermaid
 from headrace.core.plan.plan import Plan
@@ -132,3 +133,15 @@ def test_the_same_labels_in_any_order_and_unknown_ones_pass(tmp_path: Path, labe
 def test_a_vote_needs_no_common_labels(tmp_path: Path) -> None:
     models = {name: {"cut": {"labels": list(labels)}} for name, labels in (("a", "xy"), ("b", "yz"))}
     assert plan(tmp_path, models=models).joins
+
+
+def test_only_egress_reads_and_writes_what_waits(tmp_path: Path) -> None:
+    for groups in ({"heavy": {"models": ["b"]}}, {}):
+        access = {
+            one.who: {rule.name: rule.operations for rule in one.rules} for one in plan_access(plan(tmp_path, groups))
+        }
+        assert {"Read", "Write"} <= set(access["group main"]["reviews.state.egress"])
+        assert "Write" in access["group main"]["reviews.link.egress"]
+        if groups:
+            assert access["group heavy"]["reviews.state.egress"] == ("Alter",)
+            assert "Write" in access["group heavy"]["reviews.link.egress"]
