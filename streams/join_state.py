@@ -60,8 +60,9 @@ async def _read(consumer: Any, tps: list[TopicPartition], readers: dict[int, Sta
     if not tps:
         return
     consumer.assign(tps)
-    ends = await consumer.end_offsets(tps)
-    await consumer.seek_to_beginning(*tps)
+    starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+    for tp in tps:
+        consumer.seek(tp, starts[tp])
     while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
         for tp, raws in (await consumer.getmany(timeout_ms=200)).items():
             for raw in raws:

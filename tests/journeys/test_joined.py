@@ -19,10 +19,10 @@ from tests.support.client import Seen, until
 from tests.support.pipeline import Pipeline
 from tests.support.worker import Worker
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
-APART = {"front": {"stages": ["ingress"]}, "b": {"models": ["b"]}, "c": {"models": ["c"]}}
-GROUPS = ("front", "b", "c", "main")
+APART = {"front": {"stages": ["ingress"], "models": ["a", "c"]}, "b": {"models": ["b"]}}
+GROUPS = ("front", "b", "main")
 KILLS, RECORDS, BATCH, SLOW_MS = 4, 2_000, 64, 4.0
 KEPT = ("id", "plan", "key", "status", "reason", "output", "model", "version", "assigned_model", "route", "attempt")
 
@@ -97,7 +97,7 @@ def test_fused_and_split_give_the_same_ends_record_by_record(both: tuple[Any, An
 
 def test_the_answers_came_over_the_link_and_nothing_waits_in_the_end(both: tuple[Any, Any, Pipeline]) -> None:
     _, _, pipeline = both
-    assert pipeline.links() == ["a", "b", "c", "egress"]
+    assert pipeline.links() == ["b", "egress"]
     state = f"{pipeline.name}.state.egress"
     assert pipeline.client.config(state)["cleanup.policy"] == "compact"
     kept = {seen.key: seen.value for seen in pipeline.client.all(state) if seen.key is not None}
@@ -160,14 +160,14 @@ def test_a_kill_while_answers_wait_loses_none_and_changes_no_result(
 
 
 def test_an_egress_that_was_down_comes_to_the_results_of_one_that_was_not(pipeline: Pipeline) -> None:
-    pipeline.write(**sections(pipeline, route={"deadline": "2s"}, groups=APART))
+    pipeline.write(**sections(pipeline, route={"deadline": "5s"}, groups=APART))
     workers = pipeline.run_groups(*GROUPS)
     workers["main"].kill()
     positions = pipeline.publish(*(f"0.5 text{at}" for at in range(50)))
-    until("all answers on the link", lambda: not any(pipeline.lags()[stage] for stage in ("ingress", "a", "b", "c")))
+    until("all answers on the link", lambda: not any(pipeline.lags()[stage] for stage in ("ingress", "b")))
     ends = pipeline.client.ends(pipeline.link("egress"))
     assert sum(end - first for first, end in ends.values())
-    until("a time that is past the deadline", lambda: _age_s(pipeline) > 2.5)
+    until("a time that is past the deadline", lambda: _age_s(pipeline) > 5.5)
     pipeline.run_groups("main")
     results, dead = pipeline.ended()
     assert not dead
@@ -181,13 +181,13 @@ def _age_s(pipeline: Pipeline) -> float:
 
 
 def test_a_deadline_ends_the_wait_for_a_model_that_is_away(pipeline: Pipeline) -> None:
-    pipeline.write(**sections(pipeline, route={"deadline": "500ms"}, groups=APART))
-    workers = pipeline.run_groups("front", "c", "main")
+    pipeline.write(**sections(pipeline, route={"deadline": "3s"}, groups=APART))
+    workers = pipeline.run_groups("front", "main")
     positions = pipeline.publish(*(f"0.5 text{at}" for at in range(50)))
     results = pipeline.outputs(50)
     assert {seen.body["id"] for seen in results} == set(positions)
     assert {seen.body["route"]["reason"] for seen in results if seen.body["model"] == "a"} <= {
-        f"1 of 2 said 'text{at}'; b did not answer within 500 ms" for at in range(50)
+        f"1 of 2 said 'text{at}'; b did not answer within 3000 ms" for at in range(50)
     }
     workers |= pipeline.run_groups("b")
     until("late answers", lambda: workers["main"].figure("headrace_late_answers_total") == 50)
@@ -197,13 +197,13 @@ def test_a_deadline_ends_the_wait_for_a_model_that_is_away(pipeline: Pipeline) -
 
 def test_what_waits_is_joined_when_the_file_is_regrouped_into_one_process(pipeline: Pipeline) -> None:
     pipeline.write(**sections(pipeline, groups=APART))
-    workers = pipeline.run_groups("front", "c", "main")
+    workers = pipeline.run_groups("front", "main")
     positions = pipeline.publish(*(f"0.5 text{at}" for at in range(50)))
     until("answers that wait", lambda: waiting(workers["main"]) == 50)
     told = json.loads(pipeline.headrace("status", str(pipeline.file), "--json"))
     until("a sign of life", lambda: _waiting_told(pipeline) == 50)
     assert told["pipeline"] == pipeline.name
-    assert [worker.terminate() for worker in workers.values()] == [0, 0, 0]
+    assert [worker.terminate() for worker in workers.values()] == [0, 0]
     assert pipeline.client.all(pipeline.output) == []
     pipeline.write(**sections(pipeline))
     worker = pipeline.run()

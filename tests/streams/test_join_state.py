@@ -23,7 +23,10 @@ LABEL = {"label": "x"}
 
 def consumer(kafka: Running) -> Callable[[], AIOKafkaConsumer]:
     return lambda: AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap, enable_auto_commit=False, isolation_level="read_committed"
+        bootstrap_servers=kafka.bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
     )
 
 
