@@ -10,7 +10,7 @@ from headrace.streams.join import Joiner
 __all__ = ["Ticks"]
 
 MARGIN_MS = 50
-"""What an answer may need from the broker's clock until it is seen here; a fetch waits at most 20 ms for one."""
+"""How much later than the broker looked its word may have come, and by how much clocks may differ."""
 
 
 class Ticks:
