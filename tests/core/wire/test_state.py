@@ -84,7 +84,7 @@ def test_a_message_without_a_key_is_passed_over() -> None:
     assert read(Outgoing("state", None, b"x")).kept() == ({}, [])
 
 
-@pytest.mark.provokes("HR524")
+@pytest.mark.provokes("HR534")
 @pytest.mark.parametrize("key", [b"reviews:3:7", b"reviews:3"])
 @pytest.mark.parametrize(
     ("value", "said"),
