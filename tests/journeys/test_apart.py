@@ -6,6 +6,7 @@ It would prove nothing if the split run were fused by mistake: what each link ca
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -63,6 +64,8 @@ def messages() -> list[dict[str, Any]]:
 def same(seen: Seen) -> tuple[Any, ...]:
     """What of a result must not depend on processes; source names the topic, which is another pipeline's."""
     kept = {name: seen.body[name] for name in (*KEPT, *ALSO_KEPT)}
+    if kept["output"] and kept["output"]["label"] == "flaky":
+        del kept["attempt"]  # the search of a failed batch may mend it, and it is alone in its batch by chance only
     return seen.partition, seen.key, json.dumps(kept, sort_keys=True)
 
 
@@ -107,7 +110,9 @@ def test_fused_and_split_give_the_same_results_record_by_record(
 ) -> None:
     fused, split = both["fused"][0], both["split"][0]
     assert len(fused) == 124
-    assert sorted(map(same, split)) == sorted(map(same, fused))
+    ours, theirs = Counter(map(same, split)), Counter(map(same, fused))
+    assert not ours - theirs, f"only split: {ours - theirs}; only fused: {theirs - ours}"
+    assert ours == theirs
 
 
 def test_fused_and_split_give_the_same_dead_letters_with_the_originals_as_they_came(
