@@ -41,6 +41,8 @@ def denial(
         if isinstance(one, TransactionalIdAuthorizationFailed):
             return AccessDeniedError(who, "Write", "transactional id", _named(one))
         if isinstance(one, ClusterAuthorizationFailedError):
+            if operation == "Write" and topic:  # an idempotent producer begins with asking the cluster (KIP-679)
+                return AccessDeniedError(who, operation, "topic", topic)
             return AccessDeniedError(who, "Create", "cluster")
     return None
 

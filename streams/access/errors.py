@@ -37,8 +37,8 @@ class TlsRefusedError(BrokerError):
     """No encrypted connection to the broker comes about.
 
     The message says why: the broker's certificate is signed by an authority that `ssl_cafile` does not have, is for
-    another host, or is too old; the broker wants a certificate of ours; or one of the two does not speak TLS, or wants
-    a login, on this port. Nothing is ever sent unverified. Mend: what the message says; the broker's certificate is
+    another host, or is too old; the broker wants a certificate of ours; or one of the two does not speak TLS on this
+    port. Nothing is ever sent unverified. Mend: what the message says; the broker's certificate is
     shown by `openssl s_client -connect HOST:PORT`.
     """
 

@@ -19,6 +19,7 @@ KNOCK_S = 3.0  # a broker answers within milliseconds; what listens there and sa
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _OTHER_HOST = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_CLOSED = (EOFError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _UNKNOWN_SIGNER = (2, 18, 19, 20, 21)  # an issuer is missing, or is its own
 
 
@@ -97,10 +98,18 @@ def _meaning(error: BaseException, where: str, connection: Connection) -> Broker
     from aiokafka.errors import IllegalSaslStateError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
     met = list(causes(error))
+    if any(isinstance(one, _CLOSED) for one in met):
+        # No refusal: what stands before a broker that is away does the same.
+        return BrokerUnreachableError(
+            f"{where} takes connections and closes them without a word",
+            mend=f"wait until it has started, or correct security_protocol ({connection.protocol} here) or the port",
+        )
     tls = next((one for one in met if isinstance(one, ssl.SSLError)), None)
     if tls is not None:
         return _tls_meaning(tls, where, connection)
-    if any(isinstance(one, SaslAuthenticationFailed | ValueError | AssertionError) for one in met):
+    if connection.mechanism is not None and isinstance(met[0], ValueError | AssertionError):  # SCRAM's own doubts
+        met.append(SaslAuthenticationFailed())
+    if any(isinstance(one, SaslAuthenticationFailed) for one in met):
         return LoginRefusedError(
             f"{where} refuses the name or the password of {connection.principal} ({connection.mechanism})",
             mend="correct sasl_username, its password or sasl_mechanism",
@@ -109,12 +118,6 @@ def _meaning(error: BaseException, where: str, connection: Connection) -> Broker
         return LoginRefusedError(
             f"{where} does not take {connection.mechanism}",
             mend="correct sasl_mechanism, security_protocol or the port",
-        )
-    if any(isinstance(one, EOFError | ConnectionResetError) for one in met):
-        return TlsRefusedError(
-            f"{where} closes the connection without a word, as when it wants another security_protocol than "
-            f"{connection.protocol}",
-            mend="correct security_protocol or the port",
         )
     return None
 

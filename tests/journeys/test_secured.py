@@ -54,6 +54,13 @@ def user_of(rules: list[Rule]) -> str:
     return rules[0].principal.removeprefix("User:")
 
 
+def own_topics(pipeline: Pipeline) -> list[str]:
+    """Every topic of the pipeline: what it writes on links, into signs of life, settings and dead letters as well."""
+    found = [name for name in pipeline.client.topics() if name.startswith(pipeline.name)]
+    assert len(found) > 6
+    return found
+
+
 def texts(count: int) -> list[str]:
     return [f"review {number}" for number in range(count)]
 
@@ -76,10 +83,11 @@ def test_groups_run_with_just_the_rights_that_the_plan_prints(
         pipeline.start("--group", group, "--worker", "w1", **secured.variables(user, "VAULT"))
     for worker in pipeline.workers:
         worker.ready()
-    ids = pipeline.publish(*texts(200), "poison")
+    ids = pipeline.publish(*texts(200))
+    (broken,) = pipeline.client.publish(pipeline.input, {"value": b"no JSON"})
     results, dead = pipeline.ended()
     assert sorted(seen.body["id"] for seen in results) == sorted(ids)
-    assert dead == []
+    assert [seen.header("__streams.errors.offset") for seen in dead] == [broken.rpartition(":")[2]]
     for name, value in secured.variables(user_of(rules["operators"]), "VAULT").items():
         monkeypatch.setenv(name, value)
     facts = json.loads(pipeline.headrace("status", str(pipeline.file), "--json"))
@@ -98,6 +106,7 @@ def test_groups_run_with_just_the_rights_that_the_plan_prints(
     )
     for worker in pipeline.workers:
         assert not [line for line in worker.warnings if "uthoriz" in line or "denie" in line]
+    assert_no_secret(pipeline, *(repr(seen) for name in own_topics(pipeline) for seen in pipeline.client.all(name)))
     plan = pipeline.headrace("plan", str(pipeline.file)) + pipeline.headrace("plan", str(pipeline.file), "--json")
     assert_no_secret(pipeline, plan, json.dumps(facts), *(worker.get("readyz")[1] for worker in pipeline.workers))
     assert [worker.terminate() for worker in pipeline.workers] == [0, 0, 0]

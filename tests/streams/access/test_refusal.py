@@ -110,8 +110,6 @@ async def test_a_refused_login_is_one_error(
         ("another host", "is for another host; connect to a name that it has, or set ssl_check_hostname: false"),
         ("no certificate", "wants a certificate of ours"),
         ("stranger's certificate", "does not take the certificate"),
-        ("no TLS there", "closes the connection without a word, as when it wants another security_protocol than SSL"),
-        ("TLS there", "closes the connection without a word, as when it wants another security_protocol than PLAINT"),
     ],
 )
 async def test_a_refused_encryption_is_one_error(
@@ -123,12 +121,23 @@ async def test_a_refused_encryption_is_one_error(
         "another host": tls(secured, bootstrap=secured.address("TLS", "localhost")),
         "no certificate": tls(secured, "BADGE"),
         "stranger's certificate": tls(secured, "BADGE", ssl_certfile=str(secured.stranger.sign("mallory"))),
-        "no TLS there": tls(secured, bootstrap=secured.node.bootstrap),
-        "TLS there": {"bootstrap": secured.address("TLS")},
     }[case]
     with pytest.raises(TlsRefusedError) as caught:
         await asked(said)
     assert words in str(caught.value)
+    assert caplog.text == ""
+
+
+@pytest.mark.provokes("HR201")
+@pytest.mark.parametrize("listener", ["TLS", "LOGIN", "plain"])
+async def test_a_port_that_speaks_something_else_is_told_as_far_as_one_can_know(
+    secured: Secured, listener: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = tls(secured, bootstrap=secured.node.bootstrap)
+    if listener != "plain":
+        said = {"bootstrap": secured.address(listener)}
+    with pytest.raises(BrokerUnreachableError, match="takes connections and closes them without a word; wait until"):
+        await asked(said)
     assert caplog.text == ""
 
 
