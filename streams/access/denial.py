@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from headrace.core.errors import HeadraceError
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.errors import AccessDeniedError
 from headrace.streams.access.refusal import causes
@@ -31,6 +32,8 @@ def denial(
         TransactionalIdAuthorizationFailed,
     )
 
+    if isinstance(error, HeadraceError):  # said already, by who knew more
+        return error if isinstance(error, AccessDeniedError) else None
     who = connection.principal
     for one in causes(error):
         if isinstance(one, TopicAuthorizationFailedError):
