@@ -25,6 +25,15 @@ def denial(
         topic: which one, if the error does not tell.
         group: the consumer group, if the error does not tell.
     """
+    if isinstance(error, HeadraceError):  # said already, by who knew more
+        return error if isinstance(error, AccessDeniedError) else None
+    found = (_missing(one, operation=operation, topic=topic, group=group) for one in causes(error))
+    rule = next((one for one in found if one is not None), None)
+    return None if rule is None else AccessDeniedError(connection.principal, *rule)
+
+
+def _missing(error: BaseException, *, operation: str, topic: str, group: str) -> tuple[str, str, str] | None:
+    """Return the operation, the kind of resource and its name that one error is about; None for any other."""
     from aiokafka.errors import (
         ClusterAuthorizationFailedError,
         GroupAuthorizationFailedError,
@@ -32,21 +41,16 @@ def denial(
         TransactionalIdAuthorizationFailed,
     )
 
-    if isinstance(error, HeadraceError):  # said already, by who knew more
-        return error if isinstance(error, AccessDeniedError) else None
-    who = connection.principal
-    for one in causes(error):
-        if isinstance(one, TopicAuthorizationFailedError):
-            tried = str(one.args[1]) if len(one.args) > 1 else operation
-            return AccessDeniedError(who, tried, "topic", topic or _named(one))
-        if isinstance(one, GroupAuthorizationFailedError):
-            return AccessDeniedError(who, "Read", "group", group or _named(one))
-        if isinstance(one, TransactionalIdAuthorizationFailed):
-            return AccessDeniedError(who, "Write", "transactional id", _named(one))
-        if isinstance(one, ClusterAuthorizationFailedError):
-            if operation == "Write" and topic:  # an idempotent producer begins with asking the cluster (KIP-679)
-                return AccessDeniedError(who, operation, "topic", topic)
-            return AccessDeniedError(who, "Create", "cluster")
+    if isinstance(error, TopicAuthorizationFailedError):
+        tried = str(error.args[1]) if len(error.args) > 1 else operation
+        return tried, "topic", topic or _named(error)
+    if isinstance(error, GroupAuthorizationFailedError):
+        return "Read", "group", group or _named(error)
+    if isinstance(error, TransactionalIdAuthorizationFailed):
+        return "Write", "transactional id", _named(error)
+    if isinstance(error, ClusterAuthorizationFailedError):
+        # An idempotent producer begins with asking the cluster; who may write to a topic may do that too (KIP-679).
+        return (operation, "topic", topic) if operation == "Write" and topic else ("Create", "cluster", "")
     return None
 
 
