@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,30 +24,33 @@ from tests.support.worker import Worker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
-RECORDS = 4_000
+RECORDS = 3_000
 OUTAGE_S = 15.0
 CUT_S = 10.0
 QUIET_LINES = 60  # aiokafka alone writes some thousand in an outage of 15 s
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def proxy() -> Iterator[Proxy]:
     with Proxy() as proxy:
         yield proxy
 
 
-@pytest.fixture
-def node(tmp_path: Path, proxy: Proxy) -> Iterator[Node]:
-    """A broker of the test's own, with a second listener behind the proxy."""
-    home = tmp_path / "own"
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy) -> Iterator[Node]:
+    """A broker of the module's own, with a second listener behind the proxy."""
+    home = tmp_path_factory.mktemp("own")
     with stopped_at_last(home):
         yield Node(home, proxied_settings(proxy.target_port, proxy.port)).start()
 
 
 @pytest.fixture
-def pipeline(node: Node, proxy: Proxy, tmp_path: Path) -> Iterator[Pipeline]:
+def pipeline(node: Node, proxy: Proxy, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Pipeline]:
     """Its workers reach the broker through the proxy, the test does not."""
-    with ending(Pipeline(tmp_path, "faults", node.bootstrap)) as made:
+    proxy.mend()
+    if not node.is_alive:
+        node.start()
+    with ending(Pipeline(tmp_path, topic(), node.bootstrap)) as made:
         made.write(preprocess=[{"slow": {"ms": 2}}], topics={"partitions": 2}, broker={"bootstrap": proxy.bootstrap})
         yield made
 
