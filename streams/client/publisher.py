@@ -125,6 +125,7 @@ async def publishing(connection: Connection, topic: str, *, limit_bytes: int) ->
 
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
+        AccessDeniedError: HR243, we may not write to the topic.
     """
     from aiokafka import AIOKafkaProducer
     from aiokafka.errors import KafkaError
@@ -142,7 +143,8 @@ async def publishing(connection: Connection, topic: str, *, limit_bytes: int) ->
         await producer.start()
     except (KafkaError, OSError, ValueError) as error:
         await producer.stop()
-        raise await why_unreachable(connection, error) from None
+        denied = denial(error, connection, operation="Write", topic=topic)
+        raise denied or await why_unreachable(connection, error) from None
     try:
         yield Publisher(producer, topic, limit_bytes=limit_bytes, connection=connection)
     finally:

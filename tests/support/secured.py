@@ -65,6 +65,8 @@ class Secured:
         """Start it."""
         self.node.start()
         self.client = Client(self.node.bootstrap)
+        self.client.make_topic("first")
+        self.client.committed("first", "first")  # the topic of offsets is made when it is first asked for
         return self
 
     def address(self, listener: str, host: str = HOST) -> str:

@@ -81,6 +81,7 @@ def denied(secured: Secured, topic: Callable[..., str], tmp_path: Path) -> Denie
     secured.client.make_topic(f"{name}.dead", max_message_bytes=str(1_048_588 + 65_536))
     secured.client.make_topic(f"{name}.control", **compacted)
     secured.client.publish(f"{name}.out", {"value": b"{}"})
+    secured.client.publish(f"{name}.control", {"key": "paused/echo", "value": b'{"why": "rest"}'})
     return Denied(secured, name, user, file)
 
 
