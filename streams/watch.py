@@ -17,7 +17,7 @@ from headrace.streams.stage import WorkerParts
 __all__ = ["WatchService"]
 
 LOOK_S = 3.0
-WELL_S = 60.0  # how often one looks while all is well: the answer names every topic of the cluster
+WELL_S = 15.0  # how often one looks while all is well: the answer names every topic of the cluster
 
 
 class WatchService(Service):  # type: ignore[misc]  # mode has no types
