@@ -107,3 +107,36 @@ def test_what_is_between_processes_when_the_file_changes_runs_under_the_new_one(
     assert_each_came_once(pipeline, ids)
     assert {result.body["output"]["label"] for result in pipeline.client.all(pipeline.output)} == {"unsure"}
     assert pipeline.client.all(pipeline.dead_topic) == []
+
+
+@pytest.mark.provokes("HR521")
+def test_a_model_added_and_one_dropped_under_lag_runs_what_is_there_and_names_what_is_not(pipeline: Pipeline) -> None:
+    def write(second: str, **sections: object) -> None:
+        pipeline.write(
+            models={"echo": {"echo": {"label": "first"}}, second: {"echo": {"label": second}}},
+            route={"cascade": {"order": ["echo", second], "accept": 0.5}},
+            groups={"front": {"stages": ["ingress"]}, "echo": {"models": ["echo", second]}},
+            **sections,
+        )
+
+    write("dropped")
+    front = pipeline.run("--group", "front", "--worker", "w1")
+    sure = pipeline.publish(*(f"0.{5 + at % 5} sure{at}" for at in range(20)))
+    unsure = pipeline.publish(*(f"0.1 unsure{at}" for at in range(5)))
+    until("an end of the input", lambda: pipeline.client.lag(pipeline.group, pipeline.input) == 0)
+    assert pipeline.client.lag(*link(pipeline, "echo")) > 0
+    front.terminate()
+
+    write("added", postprocess=[{"labels": {"threshold": 0.7, "otherwise": "unsure"}}])
+    front = pipeline.start("--group", "front", "--worker", "w1")
+    late = pipeline.publish("0.1 late", "0.9 late")
+    until("waiting", lambda: any("waiting for them" in line for line in front.lines))
+    pipeline.run("--group", "main")
+    pipeline.run("--group", "echo")
+    results, dead = pipeline.ended()
+    found = {seen.body["id"]: (seen.body["model"], seen.body["output"]["label"]) for seen in results}
+    assert found.keys() == {*sure, *late}, "what the slip still needs is there"
+    assert {found[record] for record in sure} == {("echo", "first"), ("echo", "unsure")}, "by the new threshold"
+    assert [found[record] for record in late] == [("added", "unsure"), ("echo", "first")]
+    assert [letter.header("headrace.code") for letter in dead] == ["HR521"] * len(unsure)
+    assert sorted(letter.body["text"] for letter in dead) == [f"0.1 unsure{at}" for at in range(5)]
