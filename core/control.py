@@ -76,6 +76,11 @@ class Settings:
         moves = self._all(AliasMove)
         return {f"{parts['model']}@{parts['alias']}": move.version for parts, move in moves}
 
+    def agreed_aliases(self) -> Mapping[str, str]:
+        """Return the same, but for an alias that is on its way the version before: what all workers have for sure."""
+        moves = self._all(AliasMove)
+        return {f"{parts['model']}@{parts['alias']}": move.before or move.version for parts, move in moves}
+
     def phase(self, experiment: str) -> ExperimentPhase | None:
         """Return the phase of an experiment; None when none was written down."""
         return self._one(ExperimentPhase, experiment=experiment)
@@ -131,9 +136,17 @@ class Settings:
             if (parts["model"], parts["version"]) == (model, version)
         }
 
+    def all_switched(self) -> Iterator[tuple[Mapping[str, str], ModelSwitch]]:
+        """Yield all that ingress workers say of versions that they route to, with model, version and instance."""
+        return self._all(ModelSwitch)
+
     def plans(self) -> Mapping[str, PlanSeen]:
         """Return the plans that were run, by hash."""
         return {parts["plan"]: plan for parts, plan in self._all(PlanSeen)}
+
+    def newest_plan(self) -> tuple[str, PlanSeen] | None:
+        """Return the plan that was noted last, and what it noted; None when none ever ran."""
+        return max(self.plans().items(), key=_noted_at, default=None)
 
     def _one(self, kind: type[AnySetting], **parts: str | int) -> AnySetting | None:
         found = self._values.get(setting_key(kind, **parts))
@@ -147,3 +160,7 @@ class Settings:
 
 def _is_open(before: Setting | None, phase: ExperimentPhase) -> bool:
     return isinstance(before, ExperimentPhase) and before.phase >= phase.phase
+
+
+def _noted_at(noted: tuple[str, PlanSeen]) -> str:
+    return noted[1].time

@@ -23,7 +23,7 @@ from headrace.streams.members import live_instances
 from headrace.streams.observer import Observer
 from headrace.streams.phases import Phases
 from headrace.streams.pipe import Pipe
-from headrace.streams.plan_note import other_version, plan_note, refuse_other_models
+from headrace.streams.plan_note import plan_note, refuse_other_models
 from headrace.streams.versions import Versions
 
 __all__ = ["Changes"]
@@ -75,47 +75,61 @@ class Changes:
             OtherVersionError: HR233, ingress routes to other versions.
         """
         settings = await self._control.read_whole()
-        self._apply(settings)
         refuse_other_models(self._plan, settings.plans())
-        seen = settings.plans()
-        newest = max(seen, key=lambda name: seen[name].time, default=self._plan.hash)
+        await self._versions.begin(settings)
+        self._apply(settings)
+        before = settings.newest_plan()
+        is_changed = before is not None and before[0] != self._live.state.plan
         if not self._is_ingress:
-            await self._await_agreement(seen.get(newest))
-            return newest != self._plan.hash
+            await self._await_agreement()
+            return is_changed
         wanted: dict[str, Setting] = dict(self._phases.due(settings))
-        if newest != self._plan.hash or not seen:
-            note = PlanSeen(time=now(), facts=plan_note(self._plan))
-            wanted[setting_key(PlanSeen, plan=self._plan.hash)] = note
+        if is_changed or before is None:
+            wanted |= self._note()
         while wanted:
             await self._write(wanted, why="start")
             self._apply(await self._control.read_whole())
             wanted = dict(self._phases.due(self._control.settings))  # another worker may have opened that phase first
-        return newest != self._plan.hash
+        return is_changed
 
-    async def _await_agreement(self, newest: PlanSeen | None) -> None:
-        """Wait a while for an ingress that routes to other versions to end; it may be on its way out.
+    def _note(self) -> dict[str, PlanSeen]:
+        """Return what is to be noted of the plan, with the versions that new records are routed to."""
+        state = self._live.state
+        note = PlanSeen(time=now(), facts={**plan_note(self._plan), "versions": dict(state.versions)})
+        return {setting_key(PlanSeen, plan=state.plan): note}
+
+    async def _await_agreement(self) -> None:
+        """Load what ingress routes to; if that cannot be, wait a while for an ingress that routes to something else.
 
         Raises:
-            OtherVersionError: HR233, it stays: whatever it sent here could not be run.
+            OtherVersionError: HR233, it stays as it is: whatever it sent here could not be run.
         """
         ingress = next(stage.group for stage in self._plan.stages if stage.kind == "ingress")
-        mine = [stage.base for stage in self._group.stages if stage.kind == "model"]
-        strange = [fault for base in mine if (fault := other_version(base, self._plan, newest))]
-        give_up = time.monotonic() + AGREE_S
+        give_up, seen, strange = time.monotonic() + AGREE_S, None, {}
         async with Observer(self._connection, "start") as observer:
-            while strange and await live_instances(observer, self._plan.groups[ingress].app_id):
+            while True:
+                noted = self._control.settings.newest_plan()
+                if noted != seen:
+                    strange = await self._versions.preload(noted[1].facts.get("versions", {}) if noted else {})
+                    seen = noted
+                if not strange or not await live_instances(observer, self._plan.groups[ingress].app_id):
+                    return
                 if time.monotonic() > give_up:
                     raise OtherVersionError(
-                        "; ".join(strange),
-                        mend="start ingress with this file first, or move it with `headrace model promote`",
+                        "; ".join(strange.values()),
+                        mend="give it the same registry, or start ingress with this file first",
                     )
                 await asyncio.sleep(LOOK_EVERY_S)
+                self._apply(await self._control.read_whole())
 
     async def follow(self) -> None:
-        """Keep on until cancelled."""
+        """Keep on until cancelled; an error ends it when the topic can be followed no more."""
         reading = asyncio.create_task(self._control.follow(self._on_change))
+        reading.add_done_callback(lambda _: self._changed.set())
         try:
             while True:
+                if reading.done():
+                    reading.result()
                 await self._look()
                 try:
                     await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
@@ -140,9 +154,7 @@ class Changes:
             if self._is_ingress:
                 wanted: dict[str, Setting] = dict(self._phases.owed(self._control.settings))
                 if is_switched:
-                    state = self._live.state
-                    note = PlanSeen(time=now(), facts={**plan_note(self._plan), "versions": dict(state.versions)})
-                    wanted[setting_key(PlanSeen, plan=state.plan)] = note
+                    wanted |= self._note()
                 await self._write(wanted, why="a model's version changed")
         except (HeadraceError, KafkaError, OSError, TimeoutError) as error:
             log.warning("a change has to wait: %s", error)

@@ -164,10 +164,10 @@ class OtherModelError(ConfigError):
 
 
 class OtherVersionError(ConfigError):
-    """A worker would run another version of a model than the one that records are routed to.
+    """A worker has another version of a model than the one that records are routed to, and cannot load that.
 
-    Every record that came to it would be a dead letter, so it does not start. Mend: start the ingress worker with the
-    same file first; or leave the file and move the alias with `headrace model promote`, which changes all workers.
+    Every record that came to it would be a dead letter, so it does not start; the log says why it cannot load it. Mend:
+    give it the same registry; or start the ingress worker with the same file first.
     """
 
     code = "HR233"

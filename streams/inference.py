@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,18 +11,22 @@ from functools import lru_cache
 from typing import Any
 
 from headrace.core.config.expression import Expression, compile_expression
-from headrace.core.errors import ModelOutputError, StepContractError
+from headrace.core.errors import HeadraceError, ModelOutputError, StepContractError
 from headrace.core.plan.stages import StagePlan
 from headrace.core.record import Batch, Record
 from headrace.core.routing.chain import handed_on
 from headrace.core.routing.slip import Slip, advance, next_part, pass_over
 from headrace.core.wire.errors import ModelStoppedError, PlanChangedError
 from headrace.core.wire.json import encode
-from headrace.streams.bisect import Retries, as_failure
+from headrace.streams.bisect import Retries, Trap, as_failure
 from headrace.streams.leg import Leg
 from headrace.streams.slot import Slot
 
 __all__ = ["Infer", "ModelStage", "RunPart", "stopped_error"]
+
+log = logging.getLogger(__name__)
+
+REFUSED_S = 30.0  # a version that cannot be loaded is not tried again at each batch
 
 
 class Infer(Leg):
@@ -64,19 +70,57 @@ class RunPart(Infer):
 
 
 class ModelStage:
-    """A model, or a part of one, in each version that is loaded."""
+    """A model, or a part of one, in each version that is loaded.
 
-    def __init__(self, stage: StagePlan, plugin: str, retries: Retries, stopped: Callable[[], frozenset[str]]) -> None:
+    A record that was routed to another version gets it: that is loaded at its first record. It happens when a worker
+    starts anew while records of the version before are still on their way to it.
+
+    Args:
+        stage: its place in the plan.
+        plugin: the step's name.
+        retries: how often failing records are tried again.
+        stopped: the models that answer no record now.
+        opens: opens a version, and returns the step and what closes it.
+    """
+
+    def __init__(
+        self,
+        stage: StagePlan,
+        plugin: str,
+        retries: Retries,
+        stopped: Callable[[], frozenset[str]],
+        opens: Callable[[str], tuple[Any, ExitStack]] | None = None,
+    ) -> None:
         self.stage, self._plugin, self._retries, self._stopped = stage, plugin, retries, stopped
+        self._opens = opens
         self._legs: dict[str, Infer] = {}
         self._closing: dict[str, ExitStack] = {}
+        self._used: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, BaseException]] = {}
+        self._changing = threading.RLock()  # a version is loaded by the steps' thread, or beside it
+
+    def ensure(self, version: str) -> bool:
+        """Load a version, unless it is; returns whether it had to be.
+
+        Raises:
+            HeadraceError: it cannot be.
+        """
+        with self._changing:
+            if version in self._legs:
+                return False
+            if self._opens is None:
+                raise HeadraceError(f"{version} cannot be opened", mend="restart the worker")
+            self.load(version, *self._opens(version))
+            return True
 
     def load(self, version: str, step: Any, closing: ExitStack | None = None) -> None:
         """Take an opened step for a version, and what closes it."""
-        self._closing[version] = closing or ExitStack()
         kind = Infer if self.stage.is_last else RunPart
         call: Callable[[Batch], Sequence[Any]] = step.infer if self.stage.is_last else step.part
-        self._legs = {**self._legs, version: kind(self.stage.name, self._plugin, call, self._retries)}
+        with self._changing:
+            self._closing[version] = closing or ExitStack()
+            self._used[version] = time.monotonic()
+            self._legs = {**self._legs, version: kind(self.stage.name, self._plugin, call, self._retries)}
 
     @property
     def versions(self) -> list[str]:
@@ -84,9 +128,15 @@ class ModelStage:
         return list(self._legs)
 
     def unload(self, version: str) -> None:
-        """Close a version and forget it; its records end as dead letters from now on."""
-        self._legs = {name: leg for name, leg in self._legs.items() if name != version}
-        self._closing.pop(version, ExitStack()).close()
+        """Close a version and forget it; a record that comes for it all the same loads it again."""
+        with self._changing:
+            self._legs = {name: leg for name, leg in self._legs.items() if name != version}
+            self._closing.pop(version, ExitStack()).close()
+
+    def idle(self, seconds: float) -> list[str]:
+        """Return the versions that were loaded, and served no record, for so long."""
+        since = time.monotonic() - seconds
+        return [version for version in self._legs if self._used[version] < since]
 
     def close(self) -> None:
         """Close every version."""
@@ -95,7 +145,7 @@ class ModelStage:
 
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the records whose slip names this stage next, each on the version that its slip names."""
-        name, legs = self.stage.name, self._legs
+        name = self.stage.name
         due = [slot for slot in slots if slot.next_stage == name]
         if self.stage.model in self._stopped():
             for slot in due:
@@ -104,14 +154,31 @@ class ModelStage:
         count = 0
         for version in dict.fromkeys(_version(slot) for slot in due):
             own = [slot for slot in due if _version(slot) == version]
-            leg = legs.get(version) or (next(iter(legs.values())) if not version and len(legs) == 1 else None)
+            leg = self._leg(version, own)
             if leg is not None:
                 count += leg.run(own)
-                continue
-            for slot in own:
-                fault = f"the record was routed to {version} of model {self.stage.model!r}, which is not loaded here"
-                slot.fail(self._failure(PlanChangedError(fault, mend="redrive it")))
+                self._used[version] = time.monotonic()
         return count
+
+    def _leg(self, version: str, own: Sequence[Slot]) -> Infer | None:
+        """Return what runs a version, loaded if need be; None when it cannot be had, and these records have failed."""
+        if not version and len(self._legs) == 1:
+            return next(iter(self._legs.values()))
+        refused_s, error = self._refused.get(version, (0.0, None))
+        if version and version not in self._legs and time.monotonic() >= refused_s:
+            log.info("%s was not loaded for %s, and a record needs it", version, self.stage.name)
+            with Trap() as trap:
+                self.ensure(version)
+            error = trap.error
+            if error is not None:
+                self._refused[version] = time.monotonic() + REFUSED_S, error
+        if (leg := self._legs.get(version)) is not None:
+            return leg
+        why = f": {error}" if error is not None else ""
+        fault = f"the record was routed to {version} of model {self.stage.model!r}, which is not loaded here{why}"
+        for slot in own:
+            slot.fail(self._failure(PlanChangedError(fault, mend="redrive it")))
+        return None
 
     def _pass_over(self, slot: Slot) -> None:
         """Send the record on to the next model of its cascade; one that nobody else can answer fails."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,8 @@ class RecordLoop:
         self._limit, self._health, self._meter, self._settings = limit, health, meter, settings
         self._flights: list[Flight] = []
         self._lock = asyncio.Lock()
+        self._open = asyncio.Event()
+        self._open.set()
         self._stale = True
         self._parted = False
         self._stopping = False
@@ -127,6 +129,21 @@ class RecordLoop:
     async def landed(self) -> None:
         """Wait until every batch that is in flight now has ended, well or not; one that did not is read again."""
         await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Launch no batch meanwhile; those in flight end first, and are committed, so that none of them is read again.
+
+        Raises:
+            KafkaError: the commit failed.
+        """
+        self._open.clear()
+        try:
+            if not await self._finish():
+                self._stale = True
+            yield
+        finally:
+            self._open.set()
 
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
@@ -234,9 +251,14 @@ class RecordLoop:
         return max(1, (limit - held) // max(weights)) if held < limit else 0
 
     async def _launch(self, flight: Flight) -> None:
-        while len(self._flights) >= IN_FLIGHT:
-            await self._flights[0].landed()
-            self._flights.pop(0)
+        while not self._open.is_set() or len(self._flights) >= IN_FLIGHT:
+            if not self._open.is_set():
+                await self._open.wait()
+                continue
+            first = self._flights[0]
+            await first.landed()
+            if self._flights[:1] == [first]:  # else all were taken off the list meanwhile
+                self._flights.pop(0)
         if self._stale or self._stopping:
             return
         previous = self._flights[-1] if self._flights else None

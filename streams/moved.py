@@ -14,6 +14,9 @@ __all__ = ["moved_aliases"]
 def moved_aliases(connection: Connection, pipeline: str) -> dict[str, int]:
     """Return the version of each moved alias, by `model@alias`; none when the pipeline never ran.
 
+    While an alias is on its way it is the version before: a worker that begins then gets ready for the new one beside
+    it, as all others do, and must not route to what the others may not have yet.
+
     Raises:
         BrokerUnreachableError: HR201.
     """
@@ -21,4 +24,4 @@ def moved_aliases(connection: Connection, pipeline: str) -> dict[str, int]:
         settings = asyncio.run(read_settings(connection, pipeline))
     except NeverRunError:
         return {}
-    return {reference: int(version) for reference, version in settings.aliases().items() if version.isdigit()}
+    return {reference: int(version) for reference, version in settings.agreed_aliases().items() if version.isdigit()}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from headrace.core.errors import HeadraceError, StepOpenError
 from headrace.core.plan.plan import ModelPlan, Plan, StepPlan
 from headrace.core.plan.stages import GroupPlan, StagePlan
-from headrace.core.step import Opens, StepContext
-from headrace.streams.bisect import Retries, Trap
+from headrace.streams.bisect import Retries
 from headrace.streams.branch import Branches
 from headrace.streams.egress import STAGE as EGRESS
 from headrace.streams.egress import Deliver
@@ -20,11 +17,11 @@ from headrace.streams.ingress import STAGE as INGRESS
 from headrace.streams.ingress import Address, Change, Decode, Route, Split
 from headrace.streams.live import Live
 from headrace.streams.meter import Meter
+from headrace.streams.model_version import open_version
+from headrace.streams.opened import opened
 from headrace.streams.pipe import EgressSteps, IngressSteps, Pipe
 
 __all__ = ["Opener", "open_pipe"]
-
-log = logging.getLogger(__name__)
 
 
 class Opener:
@@ -79,10 +76,14 @@ class Opener:
 
     def model(self, stage: StagePlan, live: Live) -> ModelStage:
         """Return a model's stage with the version that the plan names."""
-        found = ModelStage(
-            stage, self.model_plan(stage).step.spec.name, self.retries, lambda: live.state.stopped_models
-        )
         plan = self.model_plan(stage)
+        found = ModelStage(
+            stage,
+            plan.step.spec.name,
+            self.retries,
+            lambda: live.state.stopped_models,
+            lambda version: open_version(self.plan, plan, stage, version),
+        )
         version, closing = plan.facts.version, ExitStack()
         self.closing.callback(found.close)
         context = self.plan.context(plan.step.name, self._threads, version=version, shard=stage.shard)
@@ -137,31 +138,3 @@ def open_pipe(plan: Plan, group: GroupPlan, *, threads: int, retries: Retries, m
     except BaseException:
         opener.closing.close()
         raise
-
-
-def opened(step: StepPlan, context: StepContext, closing: ExitStack) -> Any:
-    """Return a step, opened; `closing` closes it."""
-    bound = step.bind()
-    if isinstance(bound, Opens):
-        closing.callback(_close, step, bound)
-        _name_failure(step, lambda: bound.open(context))
-    return bound
-
-
-def _close(step: StepPlan, bound: Opens) -> None:
-    with Trap() as trap:
-        bound.close()
-    if trap.error is not None:  # all records are done by now, and the other steps want to be closed too
-        log.warning("%s %r could not be closed: %r", step.spec.kind, step.name, trap.error)
-
-
-def _name_failure(step: StepPlan, action: Callable[[], None]) -> None:
-    try:
-        action()
-    except HeadraceError as error:
-        error.place = error.place or step.place
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())
-        fault = f"{step.spec.kind} {step.name!r} could not load: {type(error).__name__}: {said}"
-        raise StepOpenError(fault, mend="correct its options, or update its plugin", place=step.place) from error

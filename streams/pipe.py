@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from typing import NamedTuple
 
 from headrace.core.errors import RecordError
@@ -96,6 +96,7 @@ class Pipe:
         self._ingress, self.models, self._egress = ingress, models, egress
         self._executor: Executor | None = None
         self._landed: list[Callable[[], Awaitable[None]]] = []
+        self._held: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
         self._facts = ResultFacts(plan.pipeline, plan.hash)
         self._exposures = Exposures(plan.pipeline) if plan.splitter is not None else None
         self._fan = Fan(models, has_egress=egress is not None, stopped=lambda: live.state.stopped_models)
@@ -137,11 +138,23 @@ class Pipe:
         """Take what waits for the batches in flight of a stage of this process."""
         self._landed.append(landed)
 
+    def holds(self, held: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Take what keeps ingress from launching batches for a while."""
+        self._held = held
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Keep ingress from routing meanwhile; what it has routed is committed by then."""
+        return self._held()
+
     async def settle(self) -> None:
         """Wait until the batches that are being processed now are processed, and what they gave has arrived."""
         if self._executor is not None:
             await asyncio.get_running_loop().run_in_executor(self._executor, lambda: None)
         await asyncio.gather(*(landed() for landed in self._landed))
+
+    async def between(self, act: Callable[[], object]) -> None:
+        """Do something between two batches, when no step is at work."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, act)
 
     def close(self) -> None:
         """Close every step that was opened, the last one first."""

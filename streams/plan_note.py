@@ -9,7 +9,7 @@ from headrace.core.plan.plan import Plan
 from headrace.core.wire.control import PlanSeen
 from headrace.streams.errors import OtherModelError
 
-__all__ = ["other_version", "plan_note", "refuse_other_models"]
+__all__ = ["plan_note", "refuse_other_models"]
 
 
 def plan_note(plan: Plan) -> dict[str, Any]:
@@ -35,12 +35,3 @@ def refuse_other_models(plan: Plan, seen: Mapping[str, PlanSeen]) -> None:
                     f"{version} has hash {found[:12]} in {plan.registry}, and the pipeline ran with {known[:12]}",
                     mend="give this worker the same registry, or register the model as a new version",
                 )
-
-
-def other_version(base: str, plan: Plan, newest: PlanSeen | None) -> str:
-    """Return what speaks against running a stage beside the newest plan; empty when nothing does."""
-    known = newest.facts.get("versions", {}).get(base) if newest is not None else None
-    mine = next((model.facts.version for name, model in plan.model_plans() if name == base), None)
-    if known is None or mine is None or known == mine:
-        return ""
-    return f"ingress routes to {known} of {base}, and this worker has {mine}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from headrace.core.config.suggestion import suggest
 from headrace.core.control import Settings
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import StagePlan
-from headrace.core.wire.control import AliasMove, ModelReady, ModelSwitch, Setting, setting_key
+from headrace.core.wire.control import AliasMove, Setting, setting_key
 from headrace.streams.access.connection import Connection
+from headrace.streams.answers import answers_of, gone_answers
 from headrace.streams.control.errors import NeverRunError, UnknownTargetError
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.control.writer import read_settings, set_settings
@@ -77,57 +78,67 @@ async def move_alias(
         before = await read_settings(connection, plan.pipeline)
     except NeverRunError:
         return False
-    old = before.aliases().get(move.reference, str(move.registered or move.version))
-    # What workers said of this version when it was in force some time ago must not count now.
-    stale = [] if old == str(move.version) else list(_answers(before, move))
-    changes: dict[str, Setting | None] = {**dict.fromkeys(stale), move.key: AliasMove(version=str(move.version))}
-    await set_settings(connection, plan.pipeline, changes, who=who, why=why)
-    try:
-        async with ControlReader(connection, plan.pipeline) as control, Observer(connection, "promote") as observer:
-            if not await _is_running(observer, plan):
-                return False
-            await _Waiting(plan, move, control, observer).followed(timeout_s, tell)
-    except BaseException as error:
-        reason = f"taken back: {error}" if isinstance(error, NotPromotedError) else "taken back"
-        await set_settings(connection, plan.pipeline, {move.key: AliasMove(version=old)}, who=who, why=reason)
-        raise
+    old, new = _routed(before, move), str(move.version)
+
+    async def put(setting: AliasMove, *gone: str, reason: str = why) -> None:
+        changes: dict[str, Setting | None] = {**dict.fromkeys(gone), move.key: setting}
+        await set_settings(connection, plan.pipeline, changes, who=who, why=reason)
+
+    async with ControlReader(connection, plan.pipeline) as control, Observer(connection, "promote") as observer:
+        following = _Following(plan, move, control, observer)
+        is_running = any((await following.alive()).values())
+        # What workers said of this version when it was in force some time ago must not count now.
+        stale = [] if old == new else answers_of(before, move.model, new)
+        if not is_running:
+            await put(AliasMove(version=new), *stale)
+            return False
+        try:
+            await put(AliasMove(version=new, before=old if old != new else ""), *stale)
+            await following.wait(timeout_s, tell)
+        except BaseException as error:  # Ctrl-C among them
+            reason = f"taken back: {error}" if isinstance(error, NotPromotedError) else "taken back"
+            again = [] if old == new else answers_of(before, move.model, old)
+            await put(AliasMove(version=old), *again, reason=reason)
+            raise
+        await put(AliasMove(version=new), *await following.gone())
     return True
 
 
-def _answers(settings: Settings, move: Move) -> Iterator[str]:
-    version = str(move.version)
-    for stage, instance in settings.ready(move.model, version):
-        yield setting_key(ModelReady, model=move.model, version=version, stage=stage, instance=instance)
-    for instance in settings.switched(move.model, version):
-        yield setting_key(ModelSwitch, model=move.model, version=version, instance=instance)
+def _routed(settings: Settings, move: Move) -> str:
+    """Return the version that new records are routed to; an earlier move may have been left half-way."""
+    target, agreed = (found.get(move.reference) for found in (settings.aliases(), settings.agreed_aliases()))
+    if target is not None and settings.switched(move.model, target):
+        return target
+    return agreed or str(move.registered or move.version)
 
 
-async def _is_running(observer: Observer, plan: Plan) -> bool:
-    for group in plan.groups.values():
-        if await live_instances(observer, group.app_id):
-            return True
-    return False
-
-
-class _Waiting:
-    """Waits until every live worker has followed; its connections are kept meanwhile."""
+class _Following:
+    """The workers of a running pipeline: whether they have followed, and who is there at all."""
 
     def __init__(self, plan: Plan, move: Move, control: ControlReader, observer: Observer) -> None:
         self._plan, self._move, self._control, self._observer = plan, move, control, observer
 
-    async def followed(self, timeout_s: float, tell: Callable[[str], object]) -> None:
-        """Wait, and tell whenever something else is awaited.
+    async def alive(self) -> dict[str, frozenset[str]]:
+        """Return the live workers of each group."""
+        return {name: await live_instances(self._observer, group.app_id) for name, group in self._plan.groups.items()}
+
+    async def gone(self) -> list[str]:
+        """Return the keys under which workers that are no more said something of versions."""
+        return gone_answers(await self._control.read_whole(), self._plan, await self.alive())
+
+    async def wait(self, timeout_s: float, tell: Callable[[str], object]) -> None:
+        """Wait until every live worker has followed, and tell whenever something else is awaited.
 
         Raises:
             NotPromotedError: HR231, a worker cannot, or not in time.
         """
         give_up, told = time.monotonic() + timeout_s, ""
-        while (waiting := await self._awaited()) is not None:
-            if waiting != told:
-                tell(waiting)
-                told = waiting
+        while (awaited := await self._awaited()) is not None:
+            if awaited != told:
+                tell(awaited)
+                told = awaited
             if time.monotonic() > give_up:
-                fault = f"not within {timeout_s:g} s: {waiting}"
+                fault = f"not within {timeout_s:g} s: {awaited}"
                 raise NotPromotedError(fault, mend="look at the log of that worker, or wait longer")
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -137,30 +148,27 @@ class _Waiting:
         Raises:
             NotPromotedError: HR231, a worker cannot.
         """
-        plan, move = self._plan, self._move
-        settings = await self._control.read_whole()
+        move = self._move
+        settings, alive = await self._control.read_whole(), await self.alive()
         ready = settings.ready(move.model, str(move.version))
-        for (name, instance), said in ready.items():
-            if not said.ok:
-                raise NotPromotedError(
-                    f"{instance} cannot run {name} with {move.model}@{move.version}: {said.why}",
-                    mend="mend that and promote again; the version before it goes on",
-                )
-        for stage in _stages(plan, move):
-            alive = await live_instances(self._observer, plan.groups[stage.group].app_id)
-            if not alive:
+        for stage in self._stages():
+            here = alive[stage.group]
+            if not here:
                 return f"no worker of {stage.name} runs"
-            late = sorted(one for one in alive if (stage.name, one) not in ready)
+            for instance in sorted(here):
+                said = ready.get((stage.name, instance))
+                if said is not None and not said.ok:
+                    raise NotPromotedError(
+                        f"{instance} cannot run {stage.name} with {move.model}@{move.version}: {said.why}",
+                        mend="mend that and promote again; the version before it goes on",
+                    )
+            late = sorted(one for one in here if (stage.name, one) not in ready)
             if late:
                 return f"{', '.join(late)} loads {move.model}@{move.version} for {stage.name}"
-        ingress = next(stage for stage in plan.stages if stage.kind == "ingress")
-        alive = await live_instances(self._observer, plan.groups[ingress.group].app_id)
-        late = sorted(alive - settings.switched(move.model, str(move.version)).keys())
-        if late or not alive:
-            return f"{', '.join(late) or 'ingress'} has to route new records to it"
-        return None
+        here = alive[next(stage.group for stage in self._plan.stages if stage.kind == "ingress")]
+        late = sorted(here - settings.switched(move.model, str(move.version)).keys())
+        return f"{', '.join(late) or 'ingress'} has to route new records to it" if late or not here else None
 
-
-def _stages(plan: Plan, move: Move) -> list[StagePlan]:
-    bases = {base for base, model in plan.model_plans() if model.facts.reference == move.reference}
-    return [stage for stage in plan.stages if stage.kind == "model" and stage.base in bases]
+    def _stages(self) -> list[StagePlan]:
+        bases = {base for base, model in self._plan.model_plans() if model.facts.reference == self._move.reference}
+        return [stage for stage in self._plan.stages if stage.kind == "model" and stage.base in bases]

@@ -115,6 +115,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         await asyncio.gather(self._producer.start(), self._dead_producer.start())
         self._loop = self._new_loop()
         self.parts.pipe.settles(self._loop.landed)
+        if self.stage.kind == "ingress":
+            self.parts.pipe.holds(self._loop.held)
         self._consumer.subscribe([self.stage.reads], listener=_Listener(self._loop, self.stage, self._refuse_rival()))
         await self._consumer.start()
         self.parts.ending.add(self._drain)

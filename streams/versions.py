@@ -3,54 +3,38 @@
 An alias that moved is seen on the control topic. Every worker that hosts a stage of the model loads the new version
 beside the old one and says that it is ready. Ingress routes new records to it once all of them are, and says where the
 links ended at that moment; records that were routed before keep the old version, which is let go once they are through.
+
+A worker that dies in the middle begins with the old version, as `streams.moved` says, and takes over from there: what
+its predecessor said under the same name counts for the others, but it says all of it anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from headrace.core.control import Settings
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.compile import compile_file
-from headrace.core.plan.plan import ModelPlan, Plan
+from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
-from headrace.core.step import ModelFacts, model_facts
 from headrace.core.wire.control import ModelReady, ModelSwitch, setting_key
 from headrace.streams.access.connection import Connection
+from headrace.streams.answers import gone_answers, ready_key
 from headrace.streams.control.writer import now, set_settings
+from headrace.streams.letting_go import LettingGo
 from headrace.streams.live import Live
-from headrace.streams.machine import free_memory_bytes, usable_cores
 from headrace.streams.members import live_instances
 from headrace.streams.observer import Observer
-from headrace.streams.offsets import committed_offsets, end_offsets
-from headrace.streams.opening import opened
+from headrace.streams.offsets import end_offsets
 from headrace.streams.pipe import Pipe
+from headrace.streams.version_move import VersionMove, VersionMoves, moved_numbers
 
 __all__ = ["Versions"]
 
 log = logging.getLogger(__name__)
-
-
-class _Wanted(NamedTuple):
-    """A version that an alias stands for now: of which model's stage, and what is known of it."""
-
-    base: str
-    plan: ModelPlan
-    facts: ModelFacts
-
-    @property
-    def model(self) -> str:
-        return self.facts.version.partition("@")[0]
-
-    @property
-    def number(self) -> str:
-        return self.facts.version.partition("@")[2]
 
 
 class Versions:
@@ -71,146 +55,158 @@ class Versions:
         self._plan, self._group, self._connection = plan, group, connection
         self._live, self._pipe, self._instance = live, pipe, instance
         self._is_ingress = any(stage.kind == "ingress" for stage in group.stages)
+        self._mine = [stage for stage in group.stages if stage.kind == "model"]
         self._told: dict[str, str] = {}
+        self._switched: dict[tuple[str, ...], str] = {}
+        self._is_tidy = False
         self._observer = Observer(connection, "versions")
         self.phases: Callable[[Mapping[str, str]], Mapping[str, int]] = lambda versions: {}
         """Returns the phases that go with these versions: they change in the same moment."""
-        self._facts: dict[tuple[str, str], ModelFacts | None] = {}
+        self._moves = VersionMoves(plan)
+        self._letting_go = LettingGo(plan, self._mine, pipe, self._observer, instance)
+
+    async def begin(self, settings: Settings) -> None:
+        """Take over where the workers are by now, before the first record: some may route to a new version already."""
+        aliases = moved_numbers(settings)
+        for move in await asyncio.to_thread(self._moves.of, aliases):
+            if not settings.switched(move.model, move.number) or not await self._has(move.bases, move.version):
+                continue
+            if self._is_ingress and any(self._live.state.versions[base] != move.version for base in move.bases):
+                log.info("new records go to %s, as those of the worker before did", move.version)
+                self._route(move, await asyncio.to_thread(self._recompiled, aliases))
+
+    async def preload(self, versions: Mapping[str, str]) -> dict[str, str]:
+        """Load what ingress routes to beside what this worker has; returns what cannot be loaded, and why, by base."""
+        faults = {}
+        for base in {stage.base for stage in self._mine}:
+            version = versions.get(base)
+            if version is None or await self._has((base,), version):
+                continue
+            faults[base] = (
+                f"ingress routes to {version} of {base}, and this worker has {self._live.state.versions[base]}"
+            )
+        return faults
 
     async def look(self, settings: Settings) -> bool:
         """Do what is due now; returns whether new records are routed to another version since."""
-        aliases = {reference: int(version) for reference, version in settings.aliases().items() if version.isdigit()}
+        aliases = moved_numbers(settings)
         is_switched = False
-        for base, model in self._plan.model_plans():
-            wanted = await asyncio.to_thread(self._wanted, base, model, aliases)
-            if wanted is None:
-                continue
-            await self._prepare(wanted, settings)
-            if self._is_ingress and self._instance not in settings.switched(wanted.model, wanted.number):
-                is_switched |= await self._switch(wanted, settings, aliases)
-            await self._let_go(wanted, settings)
+        moves = await asyncio.to_thread(self._moves.of, aliases)
+        for move in moves:
+            for stage in self._stages(move):
+                await self._prepare(stage, move, settings)
+            if self._is_ingress and not self._has_switched(move, settings):
+                is_switched |= await self._switch(move, settings, aliases)
+            await self._forget(await self._letting_go.after(move, settings), settings)
+        moved = {base for move in moves for base in move.bases}
+        await self._forget(await self._letting_go.idle(moved, self._live.state.versions, settings), settings)
+        await self._tidy(settings)
         return is_switched
 
     async def close(self) -> None:
         """Let go of the broker; the next look connects anew."""
         await self._observer.close()
 
-    def _wanted(self, base: str, model: ModelPlan, aliases: dict[str, int]) -> _Wanted | None:
-        """Return what the model's alias stands for; None when it has none that was moved, or one that is not there."""
-        reference = model.facts.reference
-        if reference is None or reference not in aliases:
-            return None
-        key = base, f"{reference}={aliases[reference]}"
-        if key not in self._facts:
-            context = replace(self._plan.context(model.step.name), aliases=aliases)
+    def _stages(self, move: VersionMove) -> list[StagePlan]:
+        return [stage for stage in self._mine if stage.base in move.bases]
+
+    async def _has(self, bases: Iterable[str], version: str) -> bool:
+        """Load a version into this worker's own stages of these models, and return whether all have it then."""
+        for stage in (stage for stage in self._mine if stage.base in bases):
             try:
-                self._facts[key] = model_facts(model.step.bind(), context)
+                if await asyncio.to_thread(self._pipe.models[stage.name].ensure, version):
+                    log.info("%s is loaded for %s, as records may come for it", version, stage.name)
             except HeadraceError as error:
-                log.warning("%s cannot become version %d: %s", reference, aliases[reference], error)
-                self._facts[key] = None
-        facts = self._facts[key]
-        return None if facts is None else _Wanted(base, model, facts)
+                log.warning("%s cannot run %s: %s", stage.name, version, error)
+                return False
+        return True
 
-    async def _prepare(self, wanted: _Wanted, settings: Settings) -> None:
-        """Load the version into every stage of it that this process has, and say that it is ready, or why not."""
-        for stage in self._group.stages:
-            key = self._ready_key(stage, wanted.model, wanted.number)
-            if stage.base != wanted.base or stage.kind != "model":
-                continue
-            if self._told.get(stage.name) == key and settings.value(key) is not None:
-                continue
-            ready = ModelReady(ok=True, time=now())
-            if wanted.facts.version not in self._pipe.models[stage.name].versions:
-                try:
-                    await asyncio.to_thread(self._load, stage, wanted)
-                    log.info("%s is loaded for %s, beside the old version", wanted.facts.version, stage.name)
-                except HeadraceError as error:
-                    log.warning("%s cannot run %s: %s", stage.name, wanted.facts.version, error)
-                    ready = ModelReady(ok=False, why=str(error), time=now())
-            await self._write(key, ready)
-            self._told[stage.name] = key
-
-    def _ready_key(self, stage: StagePlan, model: str, version: str) -> str:
-        return setting_key(ModelReady, model=model, version=version, stage=stage.name, instance=self._instance)
-
-    def _load(self, stage: StagePlan, wanted: _Wanted) -> None:
-        facts, before = wanted.facts, wanted.plan.facts
-        if len(facts.shards) != len(before.shards):
-            raise HeadraceError(
-                f"{facts.version} has {max(1, len(facts.shards))} parts, the running plan {max(1, len(before.shards))}",
-                mend="stop the pipeline and run the file anew",
-            )
-        size = facts.shards[stage.shard].size_bytes if stage.shard is not None else facts.size_bytes
-        free = free_memory_bytes()
-        if free is not None and size > free:
-            raise HeadraceError(
-                f"{facts.version} needs about {size:,} bytes beside the old version, and {free:,} are free",
-                mend="give the worker more memory, or restart it with the new version",
-            )
-        stack = ExitStack()
-        context = self._plan.context(wanted.plan.step.name, usable_cores(), version=facts.version, shard=stage.shard)
+    async def _prepare(self, stage: StagePlan, move: VersionMove, settings: Settings) -> None:
+        """Load the version into a stage that this process has, and say that it is ready, or why not."""
+        key = ready_key(stage.name, move.version, self._instance)
+        if self._told.get(stage.name) == key and settings.value(key) is not None:
+            return
+        ready = ModelReady(ok=True, time=now())
         try:
-            step = opened(wanted.plan.step, context, stack)
-        except BaseException:
-            stack.close()
-            raise
-        self._pipe.models[stage.name].load(facts.version, step, stack)
+            if await asyncio.to_thread(self._pipe.models[stage.name].ensure, move.version):
+                log.info("%s is loaded for %s, beside the old version", move.version, stage.name)
+        except HeadraceError as error:
+            log.warning("%s cannot run %s: %s", stage.name, move.version, error)
+            ready = ModelReady(ok=False, why=str(error), time=now())
+        await self._write({key: ready})
+        self._told[stage.name] = key
 
-    async def _switch(self, wanted: _Wanted, settings: Settings, aliases: dict[str, int]) -> bool:
+    def _switch_key(self, move: VersionMove) -> str:
+        return setting_key(ModelSwitch, model=move.model, version=move.number, instance=self._instance)
+
+    def _has_switched(self, move: VersionMove, settings: Settings) -> bool:
+        """Whether this process, not one before it of the same name, routes to it and has said so."""
+        if any(self._live.state.versions[base] != move.version for base in move.bases):
+            return False
+        key = self._switch_key(move)
+        return self._switched.get(move.bases) == key and settings.value(key) is not None
+
+    async def _switch(self, move: VersionMove, settings: Settings, aliases: Mapping[str, int]) -> bool:
         """Route new records to the version, if every live worker of its stages is ready."""
-        ready = settings.ready(wanted.model, wanted.number)
-        stages = [stage for stage in self._plan.stages if stage.base == wanted.base and stage.kind == "model"]
+        ready = settings.ready(move.model, move.number)
+        stages = [stage for stage in self._plan.stages if stage.base in move.bases and stage.kind == "model"]
         for stage in stages:
             alive = await live_instances(self._observer, self._plan.groups[stage.group].app_id)
             if not alive or not all((found := ready.get((stage.name, one))) and found.ok for one in alive):
                 return False
-        is_new = self._live.state.versions[wanted.base] != wanted.facts.version
-        plan = await asyncio.to_thread(self._recompiled, aliases)
-        versions = {**self._live.state.versions, wanted.base: wanted.facts.version}
+        is_new = any(self._live.state.versions[base] != move.version for base in move.bases)
+        plan = await asyncio.to_thread(self._recompiled, aliases) if is_new else None
+        key = self._switch_key(move)
+        before = [one for one in self._own_switches(settings, move.model) if one != key]
+        # Said before the first record is routed, and after the last one before it is committed: whoever starts in our
+        # place by then routes no record anew to another version than we did.
+        async with self._pipe.held():
+            await self._pipe.settle()
+            ends = {stage.name: await end_offsets(self._observer, stage.reads) for stage in stages if stage.reads}
+            await self._write({**dict.fromkeys(before), key: ModelSwitch(ends=ends, time=now())})
+            if is_new:
+                self._route(move, plan)
+        self._switched[move.bases] = key
+        if is_new:
+            log.info("new records go to %s of %s", move.version, ", ".join(move.bases))
+        return is_new
+
+    def _route(self, move: VersionMove, plan: Plan | None) -> None:
         state = self._live.state
+        versions = {**state.versions, **dict.fromkeys(move.bases, move.version)}
         self._live.change(
             versions=versions, plan=plan.hash if plan else state.plan, phases=self.phases(versions) or state.phases
         )
-        # Batches that were routed before are sent before the ends are asked for: the executor takes one at a time.
-        await self._pipe.settle()
-        ends = {stage.name: await end_offsets(self._observer, stage.reads) for stage in stages if stage.reads}
-        key = setting_key(ModelSwitch, model=wanted.model, version=wanted.number, instance=self._instance)
-        await self._write(key, ModelSwitch(ends=ends, time=now()))
-        if is_new:
-            log.info("new records go to %s of %s", wanted.facts.version, wanted.base)
-        return is_new
 
-    async def _let_go(self, wanted: _Wanted, settings: Settings) -> None:
-        """Unload other versions once every ingress worker has switched and what lay before is through."""
-        mine = [stage for stage in self._group.stages if stage.base == wanted.base and stage.kind == "model"]
-        others = {
-            stage.name: [one for one in self._pipe.models[stage.name].versions if one != wanted.facts.version]
-            for stage in mine
-        }
-        if not any(others.values()):
-            return
-        switched = settings.switched(wanted.model, wanted.number)
-        ingress = next(stage for stage in self._plan.stages if stage.kind == "ingress")
-        alive = await live_instances(self._observer, self._plan.groups[ingress.group].app_id)
-        if not alive or not set(alive) <= set(switched):
-            return
-        for stage in mine:
-            if stage.reads is not None:
-                done = await committed_offsets(self._observer, stage.consumer_group, stage.reads)
-                ends = [switch.ends.get(stage.name, {}) for switch in switched.values()]
-                if any(done.get(partition, 0) < end for each in ends for partition, end in each.items()):
-                    continue
-            await self._pipe.settle()
-            for version in others[stage.name]:
-                await asyncio.to_thread(self._pipe.models[stage.name].unload, version)
-                log.info("%s is let go of %s", version, stage.name)
+    def _own_switches(self, settings: Settings, model: str) -> Iterator[str]:
+        for parts, _ in settings.all_switched():
+            if (parts["model"], parts["instance"]) == (model, self._instance):
+                yield setting_key(ModelSwitch, **parts)
 
-    def _recompiled(self, aliases: dict[str, int]) -> Plan | None:
+    async def _forget(self, unloaded: Iterable[str], settings: Settings) -> None:
+        """Take away what this worker said of versions that it no longer has."""
+        gone = [key for key in unloaded if settings.value(key) is not None]
+        if gone:
+            await self._write(dict.fromkeys(gone))
+
+    async def _tidy(self, settings: Settings) -> None:
+        """Once, as soon as this worker is a member: take away what workers of its group said that are none any more."""
+        if self._is_tidy:
+            return
+        alive = await live_instances(self._observer, self._group.app_id)
+        if self._instance not in alive:
+            return
+        gone = gone_answers(settings, self._plan, {self._group.name: alive})
+        if gone:
+            await self._write(dict.fromkeys(gone), why="its worker is gone")
+        self._is_tidy = True
+
+    def _recompiled(self, aliases: Mapping[str, int]) -> Plan | None:
         try:
             return compile_file(Path(self._plan.file), registry=self._plan.registry, aliases=aliases)
         except HeadraceError as error:  # the file was changed since; its worker will say so when it starts
             log.warning("the plan's hash stays, since the file cannot be read anew: %s", error)
             return None
 
-    async def _write(self, key: str, value: ModelReady | ModelSwitch) -> None:
-        await set_settings(self._connection, self._plan.pipeline, {key: value}, who=self._instance, why="promote")
+    async def _write(self, changes: Mapping[str, ModelReady | ModelSwitch | None], why: str = "promote") -> None:
+        await set_settings(self._connection, self._plan.pipeline, changes, who=self._instance, why=why)

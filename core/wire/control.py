@@ -48,6 +48,9 @@ class AliasMove(Setting):
     key = "alias/{model}@{alias}"
 
     version: str = Field(description="the version that the alias stands for")
+    before: str = Field(
+        default="", description="what it stood for, while workers still get ready for the version; empty afterwards"
+    )
 
 
 class ExperimentPhase(Setting):

@@ -140,8 +140,9 @@ class FrameUnreadableError(RecordError):
 class PlanChangedError(RecordError):
     """A record was routed under another plan, and what it still needs is not in this one.
 
-    The pipeline's file changed while the record was between two processes: a model it was to visit was dropped, or
-    has another version, or a variant that it met is gone. Mend: redrive it; it then runs under the new plan.
+    The pipeline's file changed while the record was between two processes: a model it was to visit was dropped, or its
+    version cannot be loaded any more (the message says why), or a variant that it met is gone. Mend: redrive it; it
+    then runs under the new plan.
     """
 
     code = "HR521"

@@ -11,6 +11,7 @@ __all__ = [
     "UnknownCodeError",
     "UnknownGroupError",
     "UnknownMessageError",
+    "WorkerNameError",
     "WouldOverwriteError",
     "WriteFailedError",
 ]
@@ -46,6 +47,21 @@ class UnknownGroupError(ConfigError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         names = list(known)
         super().__init__(f"the pipeline has no group {name!r}", mend=suggest(name, names, "groups"))
+
+
+class WorkerNameError(ConfigError):
+    """A worker cannot be called so.
+
+    Its name becomes part of names in Kafka (client ids, ids of static members, keys of the control topic). Mend: up to
+    100 letters, digits, '.', '_' and '-'.
+    """
+
+    code = "HR441"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} cannot name a worker", mend="use up to 100 letters, digits, '.', '_' and '-', such as w1"
+        )
 
 
 class UnknownCodeError(ConfigError):

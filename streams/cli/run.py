@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.core.errors import HeadraceError
-from headrace.streams.cli.errors import UnknownGroupError
+from headrace.streams.cli.errors import UnknownGroupError, WorkerNameError
 from headrace.streams.cli.output import error_lines, pipeline_argument, say
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from headrace.streams.worker import WorkerSettings
 
 __all__ = ["run"]
+
+_WORKER = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 @click.command()
@@ -55,6 +58,8 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
     from headrace.streams.home import home
     from headrace.streams.registry import default_location
 
+    if worker and not _WORKER.fullmatch(worker):
+        raise WorkerNameError(worker)
     plan = compile_file(file, registry=default_location())
     if group is not None and group not in plan.groups:
         raise UnknownGroupError(group, plan.groups)
@@ -70,10 +75,11 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
 
     facts = {"stage": "main"} if is_single(plan) else {"group": chosen}
     set_up_logs("json" if form == "json" else "text", log_level, pipeline=plan.pipeline, **facts)
-    with told(in_json=form == "json"):
-        aliases = moved_aliases(connection, plan.pipeline)
-    if aliases:
-        plan = compile_file(file, registry=default_location(), aliases=aliases)
+    if any(model.facts.reference for _, model in plan.model_plans()):
+        with told(in_json=form == "json"):
+            aliases = moved_aliases(connection, plan.pipeline)
+        if aliases:
+            plan = compile_file(file, registry=default_location(), aliases=aliases)
     settings = WorkerSettings(connection=connection, group=chosen, name=worker, web_port=web_port)
     _work(plan, settings, in_json=form == "json")
 

@@ -104,3 +104,10 @@ def test_plans_that_ran_are_known() -> None:
     assert settings(**{"plan/abc": {"file": "f", "facts": {"stages": ["ingress"]}}}).plans() == {
         "abc": PlanSeen(file="f", facts={"stages": ["ingress"]})
     }
+
+
+def test_an_alias_that_is_on_its_way_is_agreed_on_as_what_it_was_before() -> None:
+    moving = Settings().with_change("alias/reviews@prod", {"version": 2, "before": 1})
+    assert (moving.aliases(), moving.agreed_aliases()) == ({"reviews@prod": "2"}, {"reviews@prod": "1"})
+    done = moving.with_change("alias/reviews@prod", {"version": 2})
+    assert done.agreed_aliases() == done.aliases() == {"reviews@prod": "2"}

@@ -98,3 +98,18 @@ def test_a_stopped_model_answers_nothing_and_a_cascade_goes_around_it(pipeline: 
     for name in ("quick", "expert"):
         pipeline.headrace("model", "start", file, name)
     until("the start", lambda: labels(pipeline, pipeline.publish("0.9 sure")) == ["quick"], patience_s=FOLLOW_S)
+
+
+def test_a_worker_that_cannot_hear_of_changes_any_more_ends_and_says_so(make_pipeline: MakePipeline) -> None:
+    with ending(make_pipeline("deaf")) as made:
+        ears = made.folder / "ears"
+        made.write(preprocess=[{"deaf": {"file": str(ears)}}])
+        worker = made.run()
+        published = made.publish("1.0 before")
+        made.outputs(1)
+        ears.touch()
+        assert worker.end() == 1
+        (last,) = [event for event in worker.events if event["level"] == "error"]
+        assert "HR999 the control topic is no longer followed: RuntimeError: no ears" in last["message"]
+        results, dead = made.ended()
+        assert ([seen.body["id"] for seen in results], dead) == (published, [])

@@ -89,4 +89,29 @@ def test_a_version_is_promoted_under_load_and_rolled_back(pipeline: Pipeline, re
     assert len({body["output"]["score"] for body in by_id.values() if body["version"] == "reviews@2"}) > 0
     assert len({(body["plan"], body["version"]) for body in by_id.values()}) == 2, "a plan has one version"
     until("the end of the other version", lambda: loaded(pipeline, "expert") == ["reviews@1"])
+    control = {seen.key: seen.value for seen in pipeline.client.all(f"{pipeline.name}.control")}
+    assert control[b"ready/reviews@1/expert/w1"]
+    assert control[b"ready/reviews@2/expert/w1"] is None, "a worker says of no version that it has it once it is let go"
+    assert control[b"switched/reviews@2/w1"] is None
     assert registry.aliases("reviews") == {"prod": 1}
+
+
+def test_a_file_that_names_another_number_under_lag_leaves_each_record_its_version(
+    pipeline: Pipeline, registry: Registry
+) -> None:
+    pipeline.write(models={"expert": {"onnx": {"model": "reviews@1"}}}, groups=APART)
+    front = pipeline.run("--group", "front", "--worker", "w1")
+    before = pipeline.publish(*(f"a good film {at}" for at in range(20)))
+    until("an end of the input", lambda: pipeline.client.lag(pipeline.group, pipeline.input) == 0)
+    assert front.terminate() == 0
+    pipeline.write(models={"expert": {"onnx": {"model": "reviews@2"}}}, groups=APART)
+    front = pipeline.start("--group", "front", "--worker", "w1")
+    after = pipeline.publish(*(f"a bad film {at}" for at in range(20)))
+    until("waiting", lambda: any("waiting for them" in line for line in front.lines))
+    expert = pipeline.run_groups("expert", "main")["expert"]
+    results, dead = pipeline.ended()
+    assert dead == []
+    served = {seen.body["id"]: seen.body["version"] for seen in results}
+    assert [served[record] for record in before] == ["reviews@1"] * 20
+    assert [served[record] for record in after] == ["reviews@2"] * 20
+    assert any("reviews@1 was not loaded for expert, and a record needs it" in line for line in expert.lines)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pytest
 
+from headrace.core.errors import HeadraceError
 from headrace.core.plan.stages import StagePlan
 from headrace.core.record import Batch, Output
 from headrace.core.routing.decision import Candidate, Decision
@@ -40,10 +42,15 @@ def slot(text: str, version: str | None, *, parts: int = 1, part: int = 0) -> Sl
     return Slot(None, record(text, slip=slip, tensors={"hidden": np.zeros(2)} if part else {}))
 
 
-def stage(stopped: frozenset[str] = frozenset(), shard: int | None = None, shards: int = 1) -> ModelStage:
+def stage(
+    stopped: frozenset[str] = frozenset(),
+    shard: int | None = None,
+    shards: int = 1,
+    opens: Callable[[str], tuple[Any, ExitStack]] | None = None,
+) -> ModelStage:
     name = "quick" if shard is None else f"quick.{shard + 1}"
     plan = StagePlan(name, "model", ("lexicon",), "quick", "quick", shard, shards)
-    return ModelStage(plan, "lexicon", Retries(limit=0), lambda: stopped)
+    return ModelStage(plan, "lexicon", Retries(limit=0), lambda: stopped, opens)
 
 
 def labels(slots: Sequence[Slot]) -> list[str]:
@@ -88,6 +95,52 @@ def test_what_was_let_go_answers_no_more() -> None:
     slots = [slot("a", "quick@1"), slot("b", "quick@2")]
     models.run(slots)
     assert labels(slots) == ["HR521", "new"]
+
+
+def test_a_version_that_a_record_needs_is_loaded_for_it_once() -> None:
+    opened: list[str] = []
+
+    def opens(version: str) -> tuple[Version, ExitStack]:
+        opened.append(version)
+        return Version(version), ExitStack()
+
+    models = stage(opens=opens)
+    models.load("quick@2", Version("new"))
+    slots = [slot("a", "quick@1"), slot("b", "quick@2"), slot("c", "quick@1")]
+    assert models.run(slots) == 3
+    assert labels(slots) == ["quick@1", "new", "quick@1"]
+    assert (opened, models.versions) == (["quick@1"], ["quick@2", "quick@1"])
+    assert not models.ensure("quick@1")
+    models.unload("quick@1")
+    again = [slot("d", "quick@1")]
+    models.run(again)
+    assert (labels(again), opened) == (["quick@1"], ["quick@1"] * 2)
+
+
+@pytest.mark.parametrize("error", [HeadraceError("it has 3 parts"), OSError("no room")], ids=str)
+def test_a_version_that_cannot_be_loaded_is_said_with_the_reason_and_not_tried_at_each_batch(error: Exception) -> None:
+    tried: list[str] = []
+
+    def opens(version: str) -> tuple[Version, ExitStack]:
+        tried.append(version)
+        raise error
+
+    models = stage(opens=opens)
+    models.load("quick@2", Version("new"))
+    for _ in range(2):
+        slots = [slot("a", "quick@1"), slot("b", "quick@2")]
+        models.run(slots)
+        assert labels(slots) == ["HR521", "new"]
+        assert slots[0].failure is not None
+        assert str(error) in slots[0].failure.message
+    assert tried == ["quick@1"]
+
+
+def test_a_version_is_idle_once_it_has_served_nothing_for_a_while() -> None:
+    models = stage()
+    models.load("quick@1", Version("old"))
+    assert models.idle(60) == []
+    assert models.idle(-1) == ["quick@1"]
 
 
 def test_a_record_without_a_version_takes_the_only_one_that_there_is() -> None:

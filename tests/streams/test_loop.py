@@ -230,6 +230,34 @@ async def test_a_batch_is_noted_only_after_the_one_before_it() -> None:
         await until(lambda: world.committed == 8)
 
 
+async def test_while_it_is_held_everything_it_took_up_is_committed_and_nothing_new_is() -> None:
+    world = World(40)
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: "process 4" in world.events)
+        asyncio.get_running_loop().call_later(0.02, world.acknowledge.set)
+        async with world.loop.held():
+            taken = len(world.sent)
+            assert world.committed == taken
+            await asyncio.sleep(0.02)
+            assert len(world.sent) == taken
+        await until(lambda: world.committed == 40)
+    assert world.sent == list(range(40)), "nothing is read again"
+
+
+async def test_what_fails_while_it_is_held_is_read_again_afterwards() -> None:
+    world = World(12)
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: "process 4" in world.events)
+        world.faults.append(KafkaConnectionError("gone"))
+        world.acknowledge.set()
+        async with world.loop.held():
+            assert world.committed == 0
+        await until(lambda: world.committed == 12)
+    assert set(world.sent) == set(range(12))
+
+
 @pytest.mark.parametrize("fault", [KafkaConnectionError("gone"), RuntimeError("odd")])
 async def test_after_a_failed_send_reading_goes_back_to_what_is_committed(fault: Exception) -> None:
     world = World(12)

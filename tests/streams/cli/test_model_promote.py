@@ -78,7 +78,7 @@ def test_a_pipeline_that_does_not_run_takes_the_version_when_it_starts(
         0,
         "promoted reviews@prod is reviews@2: the pipeline does not run; its next start takes it\n",
     )
-    assert expert.settings()["alias/reviews@prod"] == {"version": "2"}
+    assert expert.settings()["alias/reviews@prod"] == {"version": "2", "before": ""}
     assert registry.aliases("reviews") == {"prod": 2}
     assert expert.client.all(expert.audit)[-1].body["why"] == "better"
 
@@ -91,7 +91,7 @@ def test_a_worker_that_does_not_follow_in_time_keeps_the_alias_where_it_was(
         outcome = headrace("model", "promote", expert.file, "reviews@2", "--timeout", "1")
     assert outcome.code == 1
     assert "HR231 not within 1 s: w1 loads reviews@2 for expert" in outcome.err
-    assert expert.settings()["alias/reviews@prod"] == {"version": "1"}
+    assert expert.settings()["alias/reviews@prod"] == {"version": "1", "before": ""}
     assert registry.aliases("reviews") == {"prod": 1}
 
 
@@ -109,7 +109,7 @@ def test_a_worker_that_cannot_load_the_version_ends_the_move_with_its_reason(
     worker.join()
     assert outcome.code == 1
     assert "HR231 w1 cannot run expert with reviews@2: no memory" in outcome.err
-    assert expert.settings()["alias/reviews@prod"] == {"version": "1"}
+    assert expert.settings()["alias/reviews@prod"] == {"version": "1", "before": ""}
 
 
 def test_what_a_worker_said_of_the_version_long_ago_does_not_count(

@@ -22,6 +22,16 @@ def test_a_group_that_there_is_not_is_refused_with_the_nearest_one(headrace: Hea
     assert outcome.err == "HR440 the pipeline has no group 'hevy'; did you mean 'heavy'?\n"
 
 
+@pytest.mark.provokes("HR441")
+@pytest.mark.parametrize("name", ["a/b", "a b", "ä", "w" * 101])
+def test_a_name_that_kafka_or_a_setting_could_not_hold_is_refused(
+    headrace: Headrace, pipeline_file: Path, name: str
+) -> None:
+    outcome = headrace("run", pipeline_file, "--worker", name)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"HR441 {name!r} cannot name a worker; use up to 100 letters")
+
+
 @pytest.mark.parametrize(
     ("groups", "alone"),
     [("", True), ("groups: {main: {replicas: 2}}\n", False), ("groups: {heavy: {models: [slow]}}\n", False)],

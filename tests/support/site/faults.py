@@ -121,6 +121,35 @@ def hold(record: Record, options: HoldOptions) -> Record:
     return record
 
 
+class DeafOptions(Options):
+    file: str
+
+
+class Deaf:
+    """A step that does something bad to its worker: once a file is there, the control topic is read no more."""
+
+    def __init__(self, options: DeafOptions) -> None:
+        self.options = options
+
+    def open(self, context: StepContext) -> None:
+        from headrace.streams.control.reader import ControlReader
+
+        file, poll = Path(self.options.file), ControlReader._poll
+
+        async def deaf(reader: ControlReader) -> frozenset[str]:
+            if file.exists():
+                raise RuntimeError("no ears")
+            return await poll(reader)
+
+        ControlReader._poll = deaf  # type: ignore[method-assign]
+
+    def close(self) -> None:
+        pass
+
+    def __call__(self, batch: Batch) -> Batch:
+        return batch
+
+
 class EchoOptions(Options):
     label: str = ""
     fails_to_load: bool = False
@@ -174,6 +203,26 @@ class Patient(OnnxModel):
             raise ValueError("this one is too much")
         time.sleep(self.ms / 1000 * len(batch))
         return super().infer(batch)
+
+
+class HeldOptions(OnnxOptions):
+    file: str
+    version: str
+
+
+class Held(OnnxModel):
+    """A model of the registry; one version takes until a file appears to load, and writes one beside it first."""
+
+    def __init__(self, options: HeldOptions) -> None:
+        super().__init__(options)
+        self.held = options
+
+    def open(self, context: StepContext) -> None:
+        super().open(context)
+        if context.version == self.held.version:
+            Path(f"{self.held.file}.held").touch()
+            while not Path(self.held.file).exists():
+                time.sleep(0.01)
 
 
 class Lost:
@@ -259,8 +308,10 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.preprocess("slow", slow, options=SlowOptions)
     catalog.postprocess("slow", slow, options=SlowOptions)
     catalog.preprocess("hold", hold, options=HoldOptions)
+    catalog.preprocess("deaf", Deaf, options=DeafOptions)
     catalog.model("echo", Echo, options=EchoOptions)
     catalog.model("patient", Patient, options=PatientOptions)
+    catalog.model("held", Held, options=HeldOptions)
     catalog.router("lost", Lost)
     catalog.router("forks", Forks, options=ForksOptions)
     catalog.sink("crate", Crate, options=CrateOptions)
