@@ -109,7 +109,11 @@ def _sections(name: str, source: str, registry: str, *, expert_ms: float) -> dic
         "route": {"cascade": {"order": both, "accept": 0.8}},
         "experiments": {
             "expert-first": {
-                "variants": {"control": {}, "treatment": {"set": {"route": {"single": {"model": "expert"}}}}}
+                "variants": {
+                    "control": {},
+                    "treatment": {"set": {"route": {"single": {"model": "expert"}}}},
+                    "both": {"set": {"route": {"parallel": {"models": both, "join": "best"}}}},
+                }
             }
         },
         "output": [
