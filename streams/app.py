@@ -23,16 +23,10 @@ def make_app(parts: WorkerParts, entries: Sequence[StagePlan]) -> Any:
     Each stage that reads a topic runs as a service beside Faust's own consumer; that consumer reads the heartbeat topic
     only, because a Faust app without any agent's topic does not start.
     """
-    import faust
-
-    class App(faust.App):  # type: ignore[misc]  # faust has no types
-        logger = logging.getLogger("mode.app")  # mode's own start and stop lines; ours say more
-
-        async def on_first_start(self) -> None:
-            """Make no folder for tables: there are none, and the current folder need not be writable."""
+    from headrace.streams.faust_app import FaustApp
 
     plan = parts.plan
-    app = App(
+    app = FaustApp(
         parts.group.app_id,
         broker=_urls(parts.connection),
         broker_credentials=parts.connection.credentials,

@@ -29,6 +29,8 @@ class Committer:
         self._every_s = every_ms / 1000
         self._done: dict[Any, int] = {}
         self._last = -float("inf")
+        self.count = 0
+        """How many commits have succeeded."""
 
     def note(self, offsets: Mapping[Any, int]) -> None:
         """Take offsets (last record done + 1) whose results are all acknowledged."""
@@ -39,14 +41,9 @@ class Committer:
         self._done.clear()
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether there is something to commit, be it due or not."""
-        return bool(self._done)
-
-    @property
-    def is_due(self) -> bool:
-        """Whether there is something to commit and the last commit is long enough ago."""
-        return bool(self._done) and self._clock() - self._last >= self._every_s
+    def due_s(self) -> float | None:
+        """In how many seconds a commit is due, at once 0; None while there is nothing to commit."""
+        return max(0.0, self._last + self._every_s - self._clock()) if self._done else None
 
     async def commit(self) -> None:
         """Commit what is done, of the partitions that are still assigned."""
@@ -55,4 +52,5 @@ class Committer:
         offsets = {tp: offset for tp, offset in taken.items() if tp in assigned}
         if offsets:
             await self._commit(offsets)
+            self.count += 1
         self._last = self._clock()

@@ -28,7 +28,11 @@ class Flight:
         self.sent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
-    async def landed(self) -> None:
-        """Wait until the flight is over; raises what it raised."""
-        if self.task is not None:
-            await asyncio.shield(self.task)
+    async def landed(self, within_s: float | None = None) -> bool:
+        """Wait until the flight is over, at most for a while; raises what it raised. Returns whether it is over."""
+        if self.task is None:
+            return True
+        done, _ = await asyncio.wait({self.task}, timeout=within_s)
+        if done:
+            self.task.result()
+        return bool(done)

@@ -44,7 +44,7 @@ class Gate:
         if not self._is_changed:
             return
         give_up, told = time.monotonic() + DRAIN_S, -1
-        async with Observer(self._connection, "gate") as observer:
+        async with Observer(self._connection, "gate", is_wary=True) as observer:
             while time.monotonic() < give_up:
                 lag = await self._lag(observer)
                 if lag == 0:

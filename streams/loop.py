@@ -1,7 +1,8 @@
-"""The record loop: poll, decode, run, send, gather acks, commit.
+"""The record loop: poll, decode, run, deliver, commit.
 
 Up to two batches are in flight: while the steps of one run in the executor, the next is fetched and the previous one's
 results are sent. What an error or a new assignment leaves unfinished is read again from the committed offsets.
+How often a crash may make results come is decided by the delivery, not here.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from typing import Any
 from headrace.core.errors import HeadraceError
 from headrace.core.record import Message, Position
 from headrace.streams.batch_limit import BatchLimit
-from headrace.streams.commit import Committer
+from headrace.streams.delivery import Delivery, ReadAgainError
 from headrace.streams.errors import UnexpectedError
 from headrace.streams.flight import Flight
 from headrace.streams.health import Health
 from headrace.streams.meter import Meter
+from headrace.streams.passage import Passage
 from headrace.streams.pipe import Outcome
-from headrace.streams.sender import Sender
 
 __all__ = ["LoopSettings", "RecordLoop"]
 
@@ -70,8 +71,7 @@ class RecordLoop:
         consumer: an aiokafka consumer, subscribed, without auto-commit.
         process: takes a batch through the steps; called in the executor.
         executor: has one thread, so that batches are processed in the order they were read.
-        sender: sends results and dead letters.
-        committer: holds the offsets of landed flights.
+        delivery: brings results, dead letters and offsets to the broker.
         resume: seeks the assigned partitions to where reading begins.
         limit: how many records a batch may have.
         health: told whether the loop gets through to the broker.
@@ -85,8 +85,7 @@ class RecordLoop:
         consumer: Any,
         process: Callable[[Sequence[Message]], Outcome],
         executor: Executor,
-        sender: Sender,
-        committer: Committer,
+        delivery: Delivery,
         resume: Callable[[], Awaitable[Mapping[Any, int]]],
         limit: BatchLimit,
         health: Health,
@@ -94,9 +93,10 @@ class RecordLoop:
         settings: LoopSettings,
     ) -> None:
         self._consumer, self._process, self._executor = consumer, process, executor
-        self._sender, self._committer, self._resume = sender, committer, resume
+        self._delivery, self._resume = delivery, resume
         self._limit, self._health, self._meter, self._settings = limit, health, meter, settings
         self._flights: list[Flight] = []
+        self._passage = Passage(consumer)
         self._lock = asyncio.Lock()
         self._open = asyncio.Event()
         self._open.set()
@@ -105,6 +105,7 @@ class RecordLoop:
         self._stopping = False
         self._backoff_s = settings.first_backoff_s
         self._surprises = 0
+        self._commits = 0
         self._failed_at: float | None = None
 
     async def run(self) -> None:
@@ -148,7 +149,10 @@ class RecordLoop:
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
         self._stale = self._parted = True  # whatever a poll under way returns is dropped: someone else will read it
-        await self._finish()
+        try:
+            await self._finish()
+        except Exception as error:  # noqa: BLE001 - as in run(): whoever comes next reads again
+            log.warning("the last commit failed, those records will be read again: %s: %s", type(error).__name__, error)
 
     def assigned(self) -> None:
         """Partitions were given: before the next poll, take their positions."""
@@ -162,12 +166,13 @@ class RecordLoop:
         if not messages and not is_paused and not self._stale and self._settings.ticks is not None:
             messages, offsets = await self._settings.ticks()
         if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
-            await self._launch(Flight(messages, offsets))
+            await self._launch(Flight(messages, await self._passage.took(offsets)))
         self._raise_failed()
-        if self._committer.is_due:
-            await self._commit()
-            self._settled()
-        elif self._is_past_failure():
+        if not (messages or self._flights or self._stale):
+            self._delivery.note(await self._passage.passed())
+        await self._commit_due()
+        if self._delivery.commits != self._commits or self._is_past_failure():
+            self._commits = self._delivery.commits
             self._settled()
         if is_paused:
             self._health.reading(False, "paused", self._settings.stage)
@@ -191,10 +196,14 @@ class RecordLoop:
                 return False
             await self._abandon()
             self._stale = False
+            partitions = self._consumer.assignment()
+            await self._delivery.renew(partitions)
             chosen = await self._resume()
+            if not self._stale:
+                await self._passage.begin(partitions)
             if chosen and not self._stale:
-                self._committer.note(chosen)
-                await self._committer.commit()
+                self._delivery.note(chosen)
+                await self._delivery.commit()
         return not self._stale
 
     async def _poll(self) -> tuple[list[Message], dict[Any, int]]:
@@ -203,6 +212,7 @@ class RecordLoop:
         offsets: dict[Any, int] = {}
         give_up = 0.0
         while (room := self._room(messages)) and not self._stopping:
+            await self._commit_due()  # a batch may take seconds to fill
             timeout_ms = await self._fill_ms(give_up) if messages else self._patience_ms()
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room)
             if self._stale or (not fetched and not messages):
@@ -222,17 +232,21 @@ class RecordLoop:
         return next((flight for flight in reversed(self._flights) if not flight.stepped.is_set()), None)
 
     async def _fill_ms(self, give_up: float) -> float:
-        """Return how long to wait for more of a batch: until `give_up`; while steps are busy, let some of it pass."""
+        """Return how long to wait for more of a batch: until `give_up`, or a commit is due.
+
+        While steps are busy let some of that time pass here.
+        """
         ahead = self._at_steps
         if ahead is None:
-            return max(0.0, (give_up - time.monotonic()) * 1000)
+            left_s, due_s = give_up - time.monotonic(), self._delivery.due_s
+            return 1000 * max(0.0, left_s if due_s is None else min(left_s, due_s))
         with suppress(TimeoutError):
             await asyncio.wait_for(ahead.stepped.wait(), BUSY_POLL_MS / 1000)
         return 0.0
 
     def _patience_ms(self) -> float:
         """Return how long to wait for a first record: long when there is nothing else to see to."""
-        is_quiet = not self._flights and not self._committer.is_waiting and self._failed_at is None
+        is_quiet = not self._flights and self._delivery.due_s is None and self._failed_at is None
         return QUIET_POLL_MS if is_quiet else IDLE_POLL_MS
 
     def _room(self, messages: Sequence[Message]) -> int:
@@ -251,14 +265,14 @@ class RecordLoop:
         return max(1, (limit - held) // max(weights)) if held < limit else 0
 
     async def _launch(self, flight: Flight) -> None:
-        while not self._open.is_set() or len(self._flights) >= IN_FLIGHT:
+        while not self._stale and (not self._open.is_set() or len(self._flights) >= IN_FLIGHT):
             if not self._open.is_set():
                 await self._open.wait()
                 continue
-            first = self._flights[0]
-            await first.landed()
-            if self._flights[:1] == [first]:  # else all were taken off the list meanwhile
-                self._flights.pop(0)
+            # A batch may take long, and until the commit readers do not see what was delivered before it.
+            if not await self._flights[0].landed(within_s=self._delivery.due_s):
+                await self._commit_due()
+            self._raise_failed()
         if self._stale or self._stopping:
             return
         previous = self._flights[-1] if self._flights else None
@@ -273,15 +287,7 @@ class RecordLoop:
         finally:
             flight.stepped.set()
         self._limit.learn(len(outcome.slots), time.monotonic() - begun)
-        if previous is not None and not previous.sent.is_set():
-            await previous.landed()  # raises when it failed: then nothing after it may be sent
-        pending = await self._sender.hand_over(outcome)
-        flight.sent.set()
-        await self._sender.acknowledged(pending)
-        if previous is not None:
-            await previous.landed()
-        await self._sender.close(outcome)
-        self._committer.note(flight.offsets)
+        await self._delivery.deliver(outcome, flight, previous)
 
     def _raise_failed(self) -> None:
         """Take landed flights off the list; raise what a failed one raised."""
@@ -295,16 +301,18 @@ class RecordLoop:
             self._settings.stage, sum(weigh(message) for flight in self._flights for message in flight.messages)
         )
 
-    async def _commit(self) -> None:
-        async with self._lock:
-            if not self._stale:
-                await self._committer.commit()
+    async def _commit_due(self) -> None:
+        """Commit if it is time to."""
+        if self._delivery.due_s == 0:
+            async with self._lock:
+                if not self._stale:
+                    await self._delivery.commit()
 
     async def _finish(self) -> bool:
         async with self._lock:
             outcomes = await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
             self._flights.clear()
-            await self._committer.commit()  # a flight notes its offsets only after those before it, so these are safe
+            await self._delivery.commit()  # a flight notes its offsets only after those before it, so these are safe
         failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         for failure in failures:
             log.warning("a batch did not end and will be read again: %s: %s", type(failure).__name__, failure)
@@ -315,7 +323,6 @@ class RecordLoop:
         tasks = [flight.task for flight in self._flights if flight.task is not None]
         self._flights.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._committer.forget()
 
     async def _recover(self, error: Exception) -> None:
         self._failed_at = time.monotonic()
@@ -327,6 +334,8 @@ class RecordLoop:
         async with self._lock:
             await self._abandon()
         self._stale = True
+        if isinstance(error, ReadAgainError):
+            return
         await asyncio.sleep(self._backoff_s)
         self._backoff_s = min(self._settings.last_backoff_s, self._backoff_s * 2)
 

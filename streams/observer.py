@@ -28,10 +28,12 @@ class Observer:
     Args:
         connection: the broker's address.
         name: says whose connections these are, to whoever reads the broker's log.
+        is_wary: whether topics end after their last message, be it committed or not; else before the first open
+            transaction. Whoever must miss nothing that may still be committed has to be wary.
     """
 
-    def __init__(self, connection: Connection, name: str) -> None:
-        self._connection, self._name = connection, name
+    def __init__(self, connection: Connection, name: str, *, is_wary: bool = False) -> None:
+        self._connection, self._name, self._is_wary = connection, name, is_wary
         self._held = AsyncExitStack()
         self._client: Any = None
         self._consumer: Any = None
@@ -47,7 +49,7 @@ class Observer:
         return self._client
 
     async def consumer(self) -> Any:
-        """Return a consumer of aiokafka that is in no group and reads what is committed.
+        """Return a consumer of aiokafka that is in no group.
 
         Raises:
             BrokerUnreachableError: HR201.
@@ -84,7 +86,7 @@ class Observer:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",
+            isolation_level="read_uncommitted" if self._is_wary else "read_committed",
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=200,
         )

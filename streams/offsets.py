@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 from headrace.core.plan.stages import link_topic
 from headrace.streams.observer import Observer
 
-__all__ = ["Span", "committed", "committed_offsets", "end_offsets", "lags", "link_lags", "oldest", "spans"]
+__all__ = [
+    "Span",
+    "committed",
+    "committed_offsets",
+    "end_offsets",
+    "holds_unread",
+    "lags",
+    "link_lags",
+    "oldest",
+    "spans",
+]
 
 OLDEST_S = 3.0
 COORDINATOR_S = 6.0
@@ -121,6 +131,18 @@ async def link_lags(observer: Observer, pipeline: str) -> dict[str, int]:
     stages = [name.removeprefix(prefix) for name in await _widths(observer) if name.startswith(prefix)]
     found = await lags(observer, {link_topic(pipeline, stage): f"{pipeline}.{stage}" for stage in stages})
     return {topic.removeprefix(prefix): sum(by_partition.values()) for topic, by_partition in found.items()}
+
+
+async def holds_unread(observer: Observer, group: str, topic: str) -> bool:
+    """Whether a group has a message of a topic to read: what it lags by may all be what was aborted.
+
+    Raises:
+        BrokerUnreachableError: HR201.
+    """
+    width = (await _widths(observer))[topic]
+    client, consumer = await observer.client(), await observer.consumer()
+    done = await committed(client, group)
+    return bool(await oldest(consumer, await spans(consumer, _partitions(topic, width), done, begins_at_start=True)))
 
 
 async def oldest(consumer: Any, found: Mapping[Any, Span]) -> dict[Any, int]:

@@ -22,7 +22,7 @@ from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.pipe import Outcome
 from headrace.streams.slot import Slot
 
-__all__ = ["Pending", "Sender"]
+__all__ = ["Pending", "Sender", "handed", "refusal", "too_large", "without_key"]
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
 # aiokafka asserts that a partition exists. A refusal is the message's fault and for ever; anything else is waited out.
@@ -97,14 +97,14 @@ class Sender:
             KafkaError: it was not acknowledged; nothing of the batch may be committed then.
         """
         closing = [message for slot in outcome.slots for message in slot.closing]
-        await asyncio.gather(*[await _handed(self._producer, message) for message in closing])
+        await asyncio.gather(*[await handed(self._producer, message) for message in closing])
 
     async def _instead(self, refused: Pending, error: BaseException) -> list[Pending]:
-        refusal = _refusal(error)
-        if refusal is None or refused.is_stub:
+        why = refusal(error)
+        if why is None or refused.is_stub:
             raise error
         if isinstance(refused.of, str):
-            failure = self._letters.refused(refused.of, refusal)
+            failure = self._letters.refused(refused.of, why)
             return [await self._bury(slot, failure) for slot in refused.slots]
         remains = stub(await self._letters.letter(refused.slots[0], refused.of), type(error).__name__)
         return [Pending(refused.slots, refused.of, await self._send(self._dead_producer, remains), is_stub=True)]
@@ -117,18 +117,16 @@ class Sender:
         """Hand one message over; what never leaves is answered as if the broker had refused it."""
         try:
             if message.key is None and message.topic in self._compacted:
-                raise ResultRefusedError(
-                    f"topic {message.topic!r} is compacted and takes no message without a key",
-                    mend="publish with a key, or write to a topic that is not compacted",
-                )
-            return await _handed(producer, message)
+                raise without_key(message.topic)
+            return await handed(producer, message)
         except _REFUSALS as error:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.set_exception(error)
             return future
 
 
-async def _handed(producer: Any, message: Outgoing) -> asyncio.Future[Any]:
+async def handed(producer: Any, message: Outgoing) -> asyncio.Future[Any]:
+    """Hand a message to a producer and return its pending acknowledgement."""
     headers = list(message.headers)
     if message.key is None and message.value is None:
         # A tombstone without a key: Kafka takes it, aiokafka's send() does not, its batches do.
@@ -150,12 +148,25 @@ async def _handed(producer: Any, message: Outgoing) -> asyncio.Future[Any]:
     return future
 
 
-def _refusal(error: BaseException) -> RecordError | None:
+def too_large() -> ResultTooLargeError:
+    """Return why a topic refuses a message that is over its limit."""
+    return ResultTooLargeError("the result is larger than its topic accepts", mend="raise its max.message.bytes")
+
+
+def without_key(topic: str) -> ResultRefusedError:
+    """Return why a compacted topic refuses a message without a key."""
+    return ResultRefusedError(
+        f"topic {topic!r} is compacted and takes no message without a key",
+        mend="publish with a key, or write to a topic that is not compacted",
+    )
+
+
+def refusal(error: BaseException) -> RecordError | None:
     """Return what is wrong with the message that met this error; None when it is not the message's fault."""
     if isinstance(error, ResultRefusedError):
         return error
     if isinstance(error, _TOO_LARGE):
-        return ResultTooLargeError("the result is larger than its topic accepts", mend="raise its max.message.bytes")
+        return too_large()
     if isinstance(error, _REFUSALS):
         return ResultRefusedError(f"the topic refuses the result: {error}", mend="correct the sink, or the topic")
     return None

@@ -20,11 +20,14 @@ from headrace.core.wire.frame import records_in
 from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
+from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
+from headrace.streams.delivery import Delivery
 from headrace.streams.drain import Ending
 from headrace.streams.errors import DuplicateWorkerError, UnexpectedError
+from headrace.streams.exactly_once import ExactlyOnce
 from headrace.streams.fence import Fence
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
@@ -37,11 +40,13 @@ from headrace.streams.meter import Meter
 from headrace.streams.originals import Originals
 from headrace.streams.pipe import Pipe
 from headrace.streams.position import take_positions
+from headrace.streams.postbag import Postbag
 from headrace.streams.purge import Purge
 from headrace.streams.sender import Sender
 from headrace.streams.spread import Spread
 from headrace.streams.ticks import Ticks
 from headrace.streams.topics import TopicFacts
+from headrace.streams.transactions import TRANSACTION_S, Transactions
 
 __all__ = ["REBALANCE_TIMEOUT_MS", "StageService", "WorkerParts"]
 
@@ -106,14 +111,13 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         """Connect, and join the consumer group."""
         self._done: dict[Any, int] = {}
         self._is_begun = False
-        self._producer = self._new_producer()
-        self._dead_producer = self._new_producer(compression_type="gzip")
         self._consumer = self._new_consumer(self.stage.consumer_group)
         self._originals = Originals(lambda: self._new_consumer(None))
         self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" else None
         self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
-        await asyncio.gather(self._producer.start(), self._dead_producer.start())
+        self._delivery = self._new_delivery()
         self._loop = self._new_loop()
+        await self._delivery.start()
         self.parts.pipe.settles(self._loop.landed)
         if self.stage.kind == "ingress":
             self.parts.pipe.holds(self._loop.held)
@@ -131,8 +135,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             self._run.cancel()
         await asyncio.gather(self._run, self._tidy, return_exceptions=True)
         await self._originals.close()
-        for client in (self._consumer, self._producer, self._dead_producer):
-            await client.stop()
+        await self._consumer.stop()
+        await self._delivery.close()
         for helper in (self._purge, self._spread):
             if helper is not None:
                 await helper.close()
@@ -190,14 +194,13 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             await asyncio.sleep(TIDY_EVERY_S)
 
     def _note_lag(self) -> None:
-        ends = {tp: self._consumer.highwater(tp) for tp in self._consumer.assignment() if tp in self._done}
+        # Up to the first open transaction: what lies behind it is not to be read yet, or never.
+        ends = {tp: self._consumer.last_stable_offset(tp) for tp in self._consumer.assignment() if tp in self._done}
         counts = {tp.partition: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
         self.parts.meter.lag(self.stage.name, counts)
 
     def _new_loop(self) -> RecordLoop:
         plan, parts, stage = self.parts.plan, self.parts, self.stage
-        compacted = [name for name, facts in parts.topics.items() if facts.is_compacted]
-        letters = DeadLetters(plan, stage.name, self._originals.read)
         choose = self._spread.choose if self._spread else same_partition
         outbound = Outbound(plan, stage.name, choose, parts.links)
         joiner = self._joiner
@@ -206,8 +209,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             consumer=self._consumer,
             process=parts.pipe.entry(stage.name, outbound, joiner),
             executor=parts.executor,
-            sender=Sender(self._producer, self._dead_producer, letters, compacted),
-            committer=Committer(self._commit, self._consumer.assignment, plan.delivery.commit_every),
+            delivery=self._delivery,
             resume=self._resume,
             limit=BatchLimit(plan.batch.max_records, REBALANCE_TIMEOUT_MS / 1000 / 8),
             health=parts.health,
@@ -230,6 +232,24 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             return denial(error, self.parts.connection, operation="Read")
         return found
 
+    def _new_delivery(self) -> Delivery:
+        plan, topics = self.parts.plan, self.parts.topics
+        letters = DeadLetters(plan, self.stage.name, self._originals.read)
+        assigned, every_ms = self._consumer.assignment, plan.delivery.commit_every
+        if plan.delivery.guarantee == "exactly_once":
+            return ExactlyOnce(
+                Transactions(self._new_transactional, self.stage.consumer_group),
+                Postbag(letters, topics),
+                assigned=assigned,
+                every_ms=every_ms,
+                on_commit=self._done.update,
+            )
+        compacted = [name for name, facts in topics.items() if facts.is_compacted]
+        producers = self._new_producer(), self._new_producer(compression_type="gzip")
+        return AtLeastOnce(
+            Sender(*producers, letters, compacted), Committer(self._commit, assigned, every_ms), producers
+        )
+
     async def _resume(self) -> Mapping[Any, int]:
         tps = self._consumer.assignment()
         source = self.parts.plan.input
@@ -243,12 +263,17 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             state = state_topic(self.parts.plan.pipeline)
             kept = await read_state(lambda: self._new_consumer(None), state, [tp.partition for tp in tps])
             self._joiner.restore(kept)
-        self._done = {tp: await self._consumer.position(tp) for tp in tps}
+        self._done.clear()
+        self._done.update({tp: await self._consumer.position(tp) for tp in tps})
         return chosen
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
         await self._consumer.commit(dict(offsets))
         self._done.update(offsets)
+
+    def _new_transactional(self, id: str) -> AIOKafkaProducer:
+        timeout_ms = int(TRANSACTION_S * 1000)
+        return self._new_producer(transactional_id=id, transaction_timeout_ms=timeout_ms)
 
     def _new_producer(self, **more: Any) -> AIOKafkaProducer:
         limits = [facts.max_message_bytes for facts in self.parts.topics.values()]

@@ -24,7 +24,7 @@ from headrace.streams.errors import (
     TopicRefusedError,
 )
 
-__all__ = ["TopicFacts", "admin", "describe", "ensure_topics", "silence", "widen"]
+__all__ = ["DEFAULT_LIMIT_BYTES", "TopicFacts", "admin", "describe", "ensure_topics", "silence", "widen"]
 
 ANSWER_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
 CLOSE_S = 2.0

@@ -59,7 +59,7 @@ class Versions:
         self._told: dict[str, str] = {}
         self._switched: dict[tuple[str, ...], str] = {}
         self._is_tidy = False
-        self._observer = Observer(connection, "versions")
+        self._observer = Observer(connection, "versions", is_wary=True)
         self.phases: Callable[[Mapping[str, str]], Mapping[str, int]] = lambda versions: {}
         """Returns the phases that go with these versions: they change in the same moment."""
         self._moves = VersionMoves(plan)

@@ -31,7 +31,7 @@ from headrace.streams.live import Live
 from headrace.streams.machine import usable_cores
 from headrace.streams.meter import Meter
 from headrace.streams.observer import Observer
-from headrace.streams.offsets import link_lags
+from headrace.streams.offsets import holds_unread, link_lags
 from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
@@ -211,19 +211,26 @@ async def _entries(
         StrandedError: HR230, a link has records that no stage of this plan reads.
         AccessDeniedError: HR243, a consumer group may not be joined.
     """
-    async with Observer(connection, "start") as observer:
+    async with Observer(connection, "start", is_wary=True) as observer:
         lags = {stage: lag for stage, lag in (await link_lags(observer, plan.pipeline)).items() if lag}
         joins = (group.app_id, *(stage.consumer_group for stage in group.stages if stage.reads or stage.name in lags))
         client, consumer = await observer.client(), await observer.consumer()
         await refuse_denied(connection, client, consumer, joins, group.heartbeat_topic)
-    for name, lag in lags.items():
-        if plan.stage(name) is None:
-            raise StrandedError(
-                f"{lag} frames wait on {link_topic(plan.pipeline, name)!r}, and this plan has no stage {name!r}",
-                mend="run the file as it was until they are through, then this one",
-            )
+    await _refuse_stranded(plan, connection, {name: lag for name, lag in lags.items() if plan.stage(name) is None})
     left = (stage for stage in group.stages if stage.reads is None and (stage.name in lags or stage.name in links))
     return (*group.entries, *(replace(stage, reads=link_topic(plan.pipeline, stage.name)) for stage in left))
+
+
+async def _refuse_stranded(plan: Plan, connection: Connection, lags: Mapping[str, int]) -> None:
+    for name, lag in lags.items():
+        link = link_topic(plan.pipeline, name)
+        async with Observer(connection, "links") as observer:
+            if not await holds_unread(observer, f"{plan.pipeline}.{name}", link):
+                continue  # what lies there was aborted, by a worker that was killed
+        raise StrandedError(
+            f"{lag} frames wait on {link!r}, and this plan has no stage {name!r}",
+            mend="run the file as it was until they are through, then this one",
+        )
 
 
 async def _both(

@@ -79,9 +79,11 @@ class Delivery(Section):
 
     guarantee: Literal["at_least_once", "exactly_once"] = Field(
         default="at_least_once",
-        description="whether a crash may make results come twice; exactly_once is not built yet",
+        description="whether a crash may make results come twice; exactly_once holds for readers of what is committed",
     )
-    commit_every: Milliseconds = Field(default=100, description="longest time between two commits under load")
+    commit_every: Milliseconds = Field(
+        default=100, description="longest time between two commits under load; with exactly_once at most 5s"
+    )
     retries: int = Field(default=3, ge=0, le=20, description="further attempts for a record that a step failed on")
     on_failure: Literal["dead_letter", "fallback", "stop"] = Field(
         default="dead_letter",

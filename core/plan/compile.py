@@ -41,6 +41,8 @@ from headrace.core.wire.result import ResultBody
 
 __all__ = ["compile_file"]
 
+LONGEST_TRANSACTION_MS = 5_000  # half of what the broker waits for before it aborts one
+
 
 def compile_file(
     file: Path,
@@ -113,6 +115,7 @@ class _Compiler:
         groups = layout.groups(stages)
         links = link_topics(envelope, stages, flow, self._document)
         self._note(self._order_problems(envelope, links))
+        self._note(self._guarantee_problems(envelope))
         topics = plan_topics(
             envelope.pipeline,
             read.source,
@@ -210,6 +213,15 @@ class _Compiler:
                 place=self._document.key_place(("delivery", "order")),
             )
 
+    def _guarantee_problems(self, envelope: PipelineFile) -> Iterator[HeadraceError]:
+        delivery = envelope.delivery
+        if delivery.guarantee == "exactly_once" and delivery.commit_every > LONGEST_TRANSACTION_MS:
+            yield InvalidValueError(
+                "with guarantee: exactly_once a commit cannot wait so long, since no result is seen before it",
+                mend=f"write at most {LONGEST_TRANSACTION_MS // 1000}s",
+                place=self._place("delivery", "commit_every"),
+            )
+
     def _note(self, problems: Iterator[HeadraceError]) -> None:
         self._document.problems.extend(problems)
 
@@ -235,7 +247,6 @@ class _Compiler:
 
     def _not_built(self) -> Iterator[HeadraceError]:
         asked: list[tuple[tuple[str, ...], bool]] = [
-            (("delivery", "guarantee"), self._document.get("delivery", "guarantee") == "exactly_once"),
             (("delivery", "on_failure"), self._document.get("delivery", "on_failure") in ("fallback", "stop")),
         ]
         for path, is_asked in asked:

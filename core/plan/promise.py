@@ -9,6 +9,13 @@ from headrace.core.plan.plan import JoinPlan
 
 __all__ = ["promises"]
 
+_ONCE = {
+    "at_least_once": "at least once: no record is lost; after a crash some results may come twice, with the same ce_id",
+    "exactly_once": (
+        "exactly once: no record is lost and no result comes twice, for whoever reads with "
+        "isolation.level=read_committed; others also see what was aborted"
+    ),
+}
 _ONE_PROCESS = "order: results of one partition leave in the order of its records, whichever models they took"
 
 
@@ -16,7 +23,7 @@ def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence
     """Return the promises that hold; over several processes only records of one path keep their order."""
     retried = f"after {delivery.retries} more attempts" if delivery.retries else "at once"
     return (
-        "at least once: no record is lost; after a crash some results may come twice, with the same ce_id",
+        _ONCE[delivery.guarantee],
         _order(link) if is_linked else _ONE_PROCESS,
         f"a record that a step fails on becomes a dead letter {retried}; the others of its batch are delivered",
         *_joins(joins),

@@ -38,14 +38,14 @@ async def test_the_latest_offset_of_each_partition_is_committed_once() -> None:
 async def test_it_is_due_at_most_every_so_often() -> None:
     broker = Broker()
     committer = broker.committer()
-    assert not committer.is_due, "nothing is done yet"
+    assert committer.due_s is None, "nothing is done yet"
     committer.note({"a": 1})
-    assert committer.is_due, "the first one need not wait"
+    assert committer.due_s == 0, "the first one need not wait"
     await committer.commit()
     committer.note({"a": 2})
-    assert not committer.is_due
+    assert committer.due_s == 0.1
     broker.now = 0.11
-    assert committer.is_due
+    assert committer.due_s == 0
 
 
 async def test_a_partition_that_is_gone_is_not_ours_to_commit() -> None:
@@ -62,7 +62,7 @@ async def test_what_is_forgotten_is_not_committed() -> None:
     committer = broker.committer()
     committer.note({"a": 1})
     committer.forget()
-    assert not committer.is_due
+    assert committer.due_s is None
     await committer.commit()
     assert broker.commits == []
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, ProducerFenced
 
 from headrace.core.record import Message
+from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
+from headrace.streams.delivery import ReadAgainError
 from headrace.streams.errors import OffsetGapError, UnexpectedError
 from headrace.streams.health import Health
 from headrace.streams.loop import LoopSettings, RecordLoop
@@ -42,11 +45,21 @@ class Raw(NamedTuple):
 TP = Tp("reviews", 0)
 
 
+class Told(AtLeastOnce):
+    """Tells the world when it is renewed."""
+
+    world: World
+
+    async def renew(self, partitions: Iterable[Any]) -> None:
+        await super().renew(partitions)
+        self.world.events.append("renew")
+
+
 class World:
     """A topic of `count` records, its reader, and a producer whose acknowledgements the test may hold or fail."""
 
-    def __init__(self, count: int, batch: int = 4) -> None:
-        self.count, self.position, self.committed = count, 0, 0
+    def __init__(self, count: int, batch: int = 4, every_ms: float = 0) -> None:
+        self.count, self.at, self.committed = count, 0, 0
         self.sent: list[int] = []
         self.events: list[str] = []
         self.acknowledge = asyncio.Event()
@@ -63,12 +76,17 @@ class World:
         self.weights = 1
         self.health, self.meter = Health(), Meter("reviews")
         self.executor = ThreadPoolExecutor(1)
+        self.unreturned = 0
+        delivery = Told(
+            self,  # type: ignore[arg-type]
+            Committer(self._commit, self.assignment, every_ms),
+        )
+        delivery.world = self
         self.loop = RecordLoop(
             consumer=self,
             process=self._process,
             executor=self.executor,
-            sender=self,  # type: ignore[arg-type]
-            committer=Committer(self._commit, self.assignment, 0),
+            delivery=delivery,
             resume=self._resume,
             limit=BatchLimit(batch, 3600),
             health=self.health,
@@ -85,6 +103,9 @@ class World:
     def assignment(self) -> set[Tp]:
         return {TP} if self.is_assigned else set()
 
+    async def position(self, tp: Tp) -> int:
+        return self.at
+
     def pause(self, *tps: Tp) -> None:
         self.held |= set(tps)
 
@@ -98,9 +119,9 @@ class World:
         await asyncio.sleep(0)
         if self.poll_faults:
             raise self.poll_faults.pop(0)
-        end = self.position if TP in self.held else min(self.count, self.position + max_records)
-        raws = [Raw(offset) for offset in range(self.position, end)]
-        self.position = end
+        end = self.at if TP in self.held else min(self.count, self.at + max_records)
+        raws = [Raw(offset) for offset in range(self.at, end)]
+        self.at = max(end, self.count + self.unreturned) if end == self.count and TP not in self.held else end
         if not raws:
             await asyncio.sleep(0.001)
         return {TP: raws} if raws else {}
@@ -123,6 +144,9 @@ class World:
             raise self.faults.pop(0)
         self.events.append(f"acknowledge {slots[0].source.offset}")
 
+    async def close(self, outcome: Outcome) -> None:
+        """Nothing is kept of joins here."""
+
     async def _commit(self, offsets: Mapping[Tp, int]) -> None:
         if self.commit_faults:
             raise self.commit_faults.pop(0)
@@ -130,7 +154,7 @@ class World:
         self.events.append(f"commit {self.committed}")
 
     async def _resume(self) -> Mapping[Tp, int]:
-        self.position = self.committed
+        self.at = self.committed
         self.events.append(f"resume {self.committed}")
         return {}
 
@@ -191,9 +215,9 @@ async def test_a_batch_fills_up_while_the_one_before_it_is_at_its_steps() -> Non
     async with running(world):
         await until(lambda: "process 0" in world.events)
         world.count = 4
-        await until(lambda: world.position == 4)  # the second batch holds two records, and is not full
+        await until(lambda: world.at == 4)  # the second batch holds two records, and is not full
         world.count = 6
-        await until(lambda: world.position == 6)
+        await until(lambda: world.at == 6)
         world.gate.set()
         await until(lambda: world.committed == 6)
     assert [event for event in world.events if event.startswith("process")] == ["process 0", "process 2"]
@@ -205,7 +229,7 @@ async def test_a_batch_that_is_not_full_goes_as_soon_as_the_steps_are_free() -> 
     async with running(world):
         await until(lambda: "process 0" in world.events)
         world.count = 3
-        await until(lambda: world.position == 3)
+        await until(lambda: world.at == 3)
         world.bug = OSError("the steps end badly")  # and that frees them too
         world.gate.set()
         await until(lambda: "resume 0" in world.events[1:])
@@ -258,10 +282,22 @@ async def test_what_fails_while_it_is_held_is_read_again_afterwards() -> None:
     assert set(world.sent) == set(range(12))
 
 
-@pytest.mark.parametrize("fault", [KafkaConnectionError("gone"), RuntimeError("odd")])
-async def test_after_a_failed_send_reading_goes_back_to_what_is_committed(fault: Exception) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        KafkaConnectionError("gone"),
+        ProducerFenced(),
+        CommitFailedError("gone"),
+        IllegalStateError("gone"),
+        AssertionError("wrong state"),
+        RuntimeError("odd"),
+    ],
+)
+@pytest.mark.parametrize("where", ["faults", "commit_faults", "poll_faults"])
+async def test_after_an_error_reading_goes_back_to_what_is_committed(fault: Exception, where: str) -> None:
+    """Trap 5: all of these were met in a loop with transactions."""
     world = World(12)
-    world.faults.append(fault)
+    getattr(world, where).append(fault)
     async with running(world):
         await until(lambda: world.committed == 12)
     assert sorted(set(world.sent)) == list(range(12))
@@ -314,6 +350,69 @@ async def test_a_fault_now_and_then_stops_nothing() -> None:
             await until(lambda: world.committed >= 10 * number)  # noqa: B023 - asked before the next round
             world.faults.append(RuntimeError("now and then"))
         await until(lambda: world.committed == 400)
+
+
+async def test_before_committed_offsets_are_read_the_delivery_is_renewed_each_time() -> None:
+    """Trap 1: after every assignment and every error, or another owner's commit may still come after the reading."""
+    world = World(1_000)
+    world.faults.append(KafkaConnectionError("gone"))
+    async with running(world):
+        await until(lambda: world.committed >= 100)
+        await world.loop.revoked()
+        world.loop.assigned()
+        await until(lambda: world.committed == 1_000)
+    taken = [event.split()[0] for event in world.events if event.startswith(("renew", "resume"))]
+    assert taken == ["renew", "resume"] * 3
+
+
+async def test_what_will_come_out_otherwise_is_read_again_without_a_pause() -> None:
+    world = World(4)
+    world.loop._settings = replace(world.loop._settings, first_backoff_s=3600, last_backoff_s=3600)
+    world.loop._backoff_s = 3600
+    world.faults.append(ReadAgainError("a result was refused"))
+    async with running(world):
+        await until(lambda: world.committed == 4)
+
+
+async def test_offsets_that_hold_no_record_are_committed_when_the_stage_is_idle() -> None:
+    world = World(8)
+    async with running(world):
+        await until(lambda: world.committed == 8)
+        world.unreturned = 3
+        await until(lambda: world.committed == 11)
+    assert world.sent == list(range(8))
+
+
+async def test_offsets_that_hold_no_record_are_not_passed_while_batches_before_them_are_in_flight() -> None:
+    world = World(4)
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: len(world.sent) == 4)
+        world.unreturned = 3
+        await until(lambda: world.at == 7)
+        await asyncio.sleep(0.05)
+        assert world.committed == 0
+        world.acknowledge.set()
+        await until(lambda: world.committed == 7)
+
+
+async def test_what_is_delivered_is_committed_while_the_next_batches_take_long() -> None:
+    """Trap 4: in a transaction that stays open while others run, readers wait, and in the end the broker aborts it."""
+    world = World(40, every_ms=100)
+    await world.loop._delivery.commit()  # or the first one would be due at once
+    quick, release = world.loop._process, threading.Event()
+
+    def process(messages: Sequence[Message]) -> Outcome:
+        assert messages[0].position.offset < 4 or release.wait(PATIENCE_S)
+        return quick(messages)
+
+    world.loop._process = process
+    async with running(world):
+        try:
+            await until(lambda: world.committed == 4)
+        finally:
+            release.set()
+        await until(lambda: world.committed == 40)
 
 
 async def test_an_error_that_waiting_cannot_mend_ends_the_loop() -> None:
@@ -400,6 +499,7 @@ async def test_partitions_are_given_away_only_after_their_batches_are_committed(
 
 
 async def test_what_a_poll_brought_while_the_assignment_changed_is_dropped() -> None:
+    """Trap 3: it may belong to another worker by now, or have been committed by it."""
     world = World(8)
     polled = asyncio.Event()
     release = asyncio.Event()

@@ -7,7 +7,7 @@ import pytest
 from headrace.streams.access.connection import Connection
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.observer import Observer
-from headrace.streams.offsets import committed_offsets, end_offsets, lags, link_lags
+from headrace.streams.offsets import committed_offsets, end_offsets, holds_unread, lags, link_lags
 from tests.support.controlled import Controlled
 
 pytestmark = pytest.mark.broker
@@ -54,6 +54,33 @@ async def test_looks_share_their_connections_and_a_closed_observer_connects_anew
     assert await observer.client() is not client
     assert await link_lags(observer, controlled.pipeline) == {}
     await observer.close()
+
+
+async def test_only_who_is_wary_sees_what_may_still_be_committed(controlled: Controlled) -> None:
+    topic = make_link(controlled, "echo", 1)
+    producer = controlled.client.producer(**{"transactional.id": topic})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce(topic, b"frame", partition=0)
+    assert producer.flush(20) == 0
+    async with (
+        Observer(controlled.connection, "a") as usual,
+        Observer(controlled.connection, "b", is_wary=True) as wary,
+    ):
+        assert await link_lags(usual, controlled.pipeline) == {"echo": 1}
+        assert await link_lags(wary, controlled.pipeline) == {"echo": 2}
+    producer.abort_transaction(20)
+
+
+async def test_what_was_aborted_is_lag_but_nothing_to_read(controlled: Controlled) -> None:
+    topic, group = make_link(controlled, "echo", 1), f"{controlled.pipeline}.echo"
+    controlled.client.commit(group, topic, {0: 1})
+    controlled.client.publish_in_transaction(topic, b"frame", is_committed=False)
+    async with Observer(controlled.connection, "test") as observer:
+        assert await link_lags(observer, controlled.pipeline) == {"echo": 2}
+        assert not await holds_unread(observer, group, topic)
+        controlled.client.publish(topic, {"value": b"frame"})
+        assert await holds_unread(observer, group, topic)
 
 
 @pytest.mark.provokes("HR201")

@@ -91,6 +91,19 @@ class Client:
         found = self.admin.describe_configs([asked])[asked].result(20)
         return {key: entry.value for key, entry in found.items()}
 
+    def publish_in_transaction(self, topic: str, *values: bytes, is_committed: bool) -> None:
+        """Send messages in one transaction, wait for all, and commit or abort it."""
+        producer = self.producer(**{"transactional.id": f"{topic}-stranger"})
+        producer.init_transactions(20)
+        producer.begin_transaction()
+        for value in values:
+            producer.produce(topic, value)
+        assert producer.flush(30) == 0
+        if is_committed:
+            producer.commit_transaction(20)
+        else:
+            producer.abort_transaction(20)
+
     def publish(self, topic: str, *messages: dict[str, Any], **settings: Any) -> list[str]:
         """Send messages (keyword arguments of `produce`), wait for all, return their positions in order."""
         producer, sent = self.producer(**settings), {}
@@ -105,9 +118,13 @@ class Client:
         assert producer.flush(30) == 0
         return [sent[at] for at in range(len(messages))]
 
-    def ends(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Return the first and the next offset of each partition."""
-        with self._consumer() as consumer:
+    def is_settled(self, topic: str) -> bool:
+        """Whether every transaction in a topic has ended; the broker is done a little later than it says so."""
+        return self.ends(topic) == self.ends(topic, **{"isolation.level": "read_uncommitted"})
+
+    def ends(self, topic: str, **settings: Any) -> dict[int, tuple[int, int]]:
+        """Return the first and the next offset of each partition; before the first open transaction, unless asked."""
+        with self._consumer(**settings) as consumer:
 
             def span(number: int) -> tuple[int, int]:
                 ask = partial(consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=20)
@@ -138,12 +155,20 @@ class Client:
         for future in self.admin.delete_records(wanted).values():
             future.result(20)
 
-    def all(self, topic: str) -> list[Seen]:
-        """Return everything that a topic holds now, each partition in its order."""
-        ends = {number: span for number, span in self.ends(topic).items() if span[0] < span[1]}
-        return self._read(
-            topic, {number: first for number, (first, _) in ends.items()}, lambda seen: _reaches(seen, ends)
-        )
+    def all(self, topic: str, **settings: Any) -> list[Seen]:
+        """Return everything that a topic holds now for a reader of what is committed, each partition in its order."""
+        starts = {number: first for number, (first, end) in self.ends(topic).items() if first < end}
+        seen: list[Seen] = []
+        with self._consumer("a-stranger", **{"enable.partition.eof": True, **settings}) as consumer:
+            consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
+            deadline = time.monotonic() + PATIENCE_S
+            while starts:  # the last offsets may hold no message, but the end of a transaction
+                assert time.monotonic() < deadline, f"waited for the end of {topic}; seen {len(seen)}"
+                found = consumer.consume(1000, timeout=0.05)
+                for one in filter(_is_end, found):
+                    starts.pop(one.partition(), None)
+                seen += _seen(one for one in found if not _is_end(one))
+        return seen
 
     def first(self, topic: str, count: int) -> list[Seen]:
         """Return the messages of a topic as soon as there are that many."""
@@ -166,7 +191,7 @@ class Client:
         return seen
 
     @contextmanager
-    def _consumer(self, group: str = "a-stranger") -> Any:
+    def _consumer(self, group: str = "a-stranger", **more: Any) -> Any:
         settings = {
             "bootstrap.servers": self.bootstrap,
             "group.id": group,
@@ -174,6 +199,8 @@ class Client:
             "fetch.wait.max.ms": 20,
             "log_level": 0,
             "fetch.message.max.bytes": 10_000_000,
+            "isolation.level": "read_committed",
+            **more,
         }
         consumer = Consumer(settings)
         try:
@@ -192,9 +219,9 @@ def _unless_too_early(ask: Callable[[], Answer]) -> Answer | None:
         return None
 
 
-def _reaches(seen: list[Seen], ends: dict[int, tuple[int, int]]) -> bool:
-    last = {one.partition: one.offset for one in seen}
-    return all(last.get(number, -1) >= end - 1 for number, (_, end) in ends.items())
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
 
 
 def _seen(messages: Iterable[Message]) -> list[Seen]:

@@ -121,6 +121,8 @@ class Pipeline:
     def ended(self, patience_s: float = PATIENCE_S) -> tuple[list[Seen], list[Seen]]:
         """Wait until everything published so far is committed; return all results and all dead letters."""
         self.settled(patience_s)
+        for topic in (self.output, self.dead_topic):
+            until(f"the end of transactions in {topic}", lambda topic=topic: self.client.is_settled(topic))  # type: ignore[misc]
         return self.client.all(self.output), self.client.all(self.dead_topic)
 
     def close(self) -> None:

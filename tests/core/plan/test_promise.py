@@ -13,6 +13,12 @@ def test_a_plan_says_what_holds_for_loss_order_and_failures() -> None:
     assert "becomes a dead letter after 3 more attempts" in failure
 
 
+def test_exactly_once_is_promised_to_those_who_read_committed() -> None:
+    once = promises(Delivery(guarantee="exactly_once"), Link(), is_linked=False)[0]
+    assert once.startswith("exactly once: no record is lost and no result comes twice")
+    assert "isolation.level=read_committed" in once
+
+
 def test_without_retries_a_failing_record_ends_at_once() -> None:
     assert "becomes a dead letter at once" in promises(Delivery(retries=0), Link(), is_linked=False)[2]
 

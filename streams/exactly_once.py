@@ -1,0 +1,178 @@
+"""Delivery exactly once, for readers that read committed: results and offsets in one transaction of their partition.
+
+A flight is delivered, or a commit made, one after the other. So a commit never finds a flight half delivered, and what
+a transaction holds is what its offsets stand for; a transaction may hold several flights. What overlaps is the work
+before: while one flight is being delivered, the steps of the next run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from headrace.core.errors import RecordError
+from headrace.core.wire.errors import ResultRefusedError
+from headrace.streams.commit import Committer
+from headrace.streams.delivery import ReadAgainError
+from headrace.streams.flight import Flight
+from headrace.streams.pipe import Outcome
+from headrace.streams.postbag import Post, Postbag
+from headrace.streams.sender import refusal
+from headrace.streams.transactions import TRANSACTION_S, Transactions
+
+__all__ = ["ExactlyOnce"]
+
+
+class ExactlyOnce:
+    """A `Delivery`.
+
+    From the first error until `renew` nothing is sent or committed: a transaction that lacks a message must never be
+    committed, and those of other partitions that are whole are not worth the risk.
+
+    Args:
+        transactions: those of the partitions that are read.
+        postbag: makes the messages of a batch.
+        assigned: returns the partitions that are still ours.
+        every_ms: least milliseconds between two commits under load.
+        on_commit: told the offsets that are committed.
+    """
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        postbag: Postbag,
+        *,
+        assigned: Callable[[], frozenset[Any] | set[Any]],
+        every_ms: float,
+        on_commit: Callable[[Mapping[Any, int]], None],
+    ) -> None:
+        self._transactions, self._postbag, self._on_commit = transactions, postbag, on_commit
+        self._committer = Committer(self._commit, assigned, every_ms)
+        self._turn = asyncio.Lock()
+        self._is_broken = True
+
+    async def start(self) -> None:
+        """Nothing to do: there are no producers before there are partitions."""
+
+    async def renew(self, partitions: Iterable[Any]) -> None:
+        """Abort whatever is open on these partitions, here or at an earlier owner's, and shut that one out.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        async with self._turn:
+            self._is_broken = True
+            self._committer.forget()
+            await self._transactions.renew(partitions)
+            self._is_broken = False
+
+    async def deliver(self, outcome: Outcome, flight: Flight, previous: Flight | None) -> None:
+        """Send a flight's messages in the transactions of their partitions, and note its offsets for the commit.
+
+        Raises:
+            ReadAgainError: the broker refused a message; when it is read again it becomes a dead letter.
+            KafkaError: something was not acknowledged, here or before.
+        """
+        posts = await self._postbag.posts(outcome)  # may read originals: before the transaction, which is not to wait
+        if previous is not None:
+            await previous.landed()
+        async with self._whole():
+            await self._send(posts)
+            flight.sent.set()
+            self._committer.note(flight.offsets)
+            if self._committer.due_s == 0:  # not left to the loop, which may be waiting for messages for 20 ms
+                await self._committer.commit()
+
+    def note(self, offsets: Mapping[Any, int]) -> None:
+        """Take offsets up to which everything is in a transaction."""
+        self._committer.note(offsets)
+
+    @property
+    def due_s(self) -> float | None:
+        """In how many seconds a commit is due; None while there is nothing to commit, or nothing may be."""
+        return None if self._is_broken else self._committer.due_s
+
+    @property
+    def commits(self) -> int:
+        """How many commits have succeeded."""
+        return self._committer.count
+
+    async def commit(self) -> None:
+        """Commit the transactions of all partitions that have something to commit.
+
+        Raises:
+            KafkaError: one of them failed.
+        """
+        if self._is_broken:
+            return
+        async with self._whole():
+            await self._committer.commit()
+
+    async def close(self) -> None:
+        """Let go of the broker."""
+        await self._transactions.close()
+
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        async with self._turn:
+            if self._is_broken:
+                raise KafkaError("an earlier error has broken the transaction")
+            try:
+                yield
+            except BaseException:
+                self._is_broken = True
+                raise
+
+    async def _commit(self, offsets: Mapping[Any, int]) -> None:
+        await self._transactions.commit(offsets)
+        self._on_commit(offsets)
+        self._postbag.forget(offsets)
+
+    async def _send(self, posts: Sequence[Post]) -> None:
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            async with asyncio.timeout(TRANSACTION_S):
+                for post in posts:
+                    sent.append(await self._sent(post))  # noqa: PERF401 - an error must find those before it here
+                outcomes = await asyncio.gather(*sent, return_exceptions=True)
+        except BaseException as error:
+            for future in sent:
+                future.add_done_callback(_heard)
+            if isinstance(error, TimeoutError):
+                raise KafkaTimeoutError(f"a batch was not acknowledged within {TRANSACTION_S:g} s") from None
+            raise
+        self._judge([(post, it) for post, it in zip(posts, outcomes, strict=True) if isinstance(it, BaseException)])
+
+    async def _sent(self, post: Post) -> asyncio.Future[Any]:
+        topic, partition = post.message.topic, post.message.partition
+        if partition is not None and not await self._transactions.knows(post.tp, topic, partition):
+            refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            fault = f"topic {topic!r} has no partition {partition}"
+            refused.set_exception(ResultRefusedError(fault, mend="correct the sink, or the topic"))
+            return refused
+        return await self._transactions.send(post.tp, post.message, alone=post.alone, compress=post.compress)
+
+    def _judge(self, failed: Sequence[tuple[Post, BaseException]]) -> None:
+        """Raise what a send failed with; what was the message's fault is remembered first."""
+        refused = [(post, why) for post, error in failed if post.owed and (why := _refusal(error)) is not None]
+        for post, why in refused:
+            self._postbag.refuse(post, why)
+        if refused:
+            raise ReadAgainError(f"{len(refused)} messages were refused; the first: {refused[0][1]}")
+        if failed:
+            raise failed[0][1]
+
+
+def _refusal(error: BaseException) -> RecordError | None:
+    # An AssertionError is here a broken transaction, not an unknown partition: those are looked for before.
+    return None if isinstance(error, AssertionError) else refusal(error)
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody waits for, or asyncio complains that nobody did."""
+    if not future.cancelled():
+        future.exception()
