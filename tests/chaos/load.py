@@ -78,9 +78,10 @@ def planted(seed: int, fault: Fault) -> Made:
     user = _user(chance)
     if fault.kind is Kind.OVERSIZE:
         return Made(name, user, _value(user, fault.number, "good " * LARGEST_BYTES), "HR503", "ingress")
+    # Without a unit it meets no variant: of a join, the answer of the other model would stand.
     forms = (
         (_value(user, fault.number, f"raise {name}"), "HR501", "ingress"),
-        (_value(user, fault.number, f"unbearable {name}"), "HR501", "expert"),
+        (_value(None, fault.number, f"unbearable {name}"), "HR501", "expert"),
         (_value(user, fault.number, f"refuse {name}"), "FAULT1", "ingress"),
         (b"{no json", "HR510", "ingress"),
         (None, "HR502", "ingress"),
@@ -92,6 +93,6 @@ def _user(chance: random.Random) -> str:
     return f"user{chance.randrange(USERS)}"
 
 
-def _value(user: str, number: int, text: str) -> bytes:
+def _value(user: str | None, number: int, text: str) -> bytes:
     said: Mapping[str, object] = {"number": number, "user": user, "body": text}
     return json.dumps(said).encode()

@@ -111,8 +111,8 @@ def _sections(name: str, source: str, registry: str, *, expert_ms: float) -> dic
             "expert-first": {
                 "variants": {
                     "control": {},
-                    "treatment": {"set": {"route": {"single": {"model": "expert"}}}},
-                    "both": {"set": {"route": {"parallel": {"models": both, "join": "best"}}}},
+                    "single": {"set": {"route": {"single": {"model": "expert"}}}},
+                    "joined": {"set": {"route": {"parallel": {"models": both, "join": "average"}}}},
                 }
             }
         },
