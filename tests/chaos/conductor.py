@@ -159,11 +159,17 @@ class Conductor:
         self._say(f"fault {fault.number:3} {fault.kind} {made.code} of {made.stage}: read")
 
     def _await_load(self, fault: Fault, hit: Sequence[str]) -> tuple[int, int]:
-        """Wait until there is lag and a batch in flight, a part of a batch more, and again."""
-        self.wait("a batch in flight", lambda: self.in_flight(hit) > 0)
+        """Wait until there is lag and a batch in flight, a part of a batch more, and again; return how much it is."""
+        seen = [0]
+
+        def is_loaded() -> bool:
+            seen.append(self.in_flight(hit))
+            return seen[-1] > 0
+
+        self.wait("a batch in flight", is_loaded)
         time.sleep(fault.phase * BATCH * self._pace_ms / 1000)
-        self.wait("a batch in flight", lambda: self.in_flight(hit) > 0)
-        return sum(self.crew.in_flight(group) for group in hit), self._lag()
+        self.wait("a batch in flight", is_loaded)
+        return seen[-1], self._lag()
 
     def _lag(self) -> int:
         return len(self.feeder.due) - self.read
