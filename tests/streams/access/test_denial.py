@@ -130,8 +130,8 @@ COMMANDS = [
     (("publish", "-"), LOOK, "Write on topic '{p}'"),
     (("publish", "-"), LOOK[:1], "DescribeConfigs on topic '{p}"),
     (("tail", "--from-start", "--count", "1"), LOOK, "Read on topic '{p}."),
-    (("status",), LOOK, "Read on group '{p}.ingress'"),
-    (("status",), [*LOOK, ("GROUP", "", "DESCRIBE")], "Read on topic '{p}.control'"),
+    (("status",), LOOK, "Read on topic '{p}.control'"),
+    (("status",), [*LOOK, ("TOPIC", "", "READ")], "Read on group '{p}.ingress'"),
     (("pause", "--stage", "ingress"), [*LOOK, ("TOPIC", "", "READ")], "Write on topic '{p}.control'"),
     (
         ("pause", "--stage", "ingress"),
