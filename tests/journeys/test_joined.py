@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 APART = {"front": {"stages": ["ingress"], "models": ["a", "c"]}, "b": {"models": ["b"]}}
 GROUPS = ("front", "b", "main")
+both_guarantees = pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 KILLS, RECORDS, BATCH, SLOW_MS = 4, 2_000, 64, 4.0
 KEPT = ("id", "plan", "key", "status", "reason", "output", "model", "version", "assigned_model", "route", "attempt")
 
@@ -126,7 +127,7 @@ def kill_under_load(pipeline: Pipeline, egress: Worker, victim: Worker) -> None:
     assert victim.process.returncode == -9
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once"])
+@both_guarantees
 @pytest.mark.parametrize("victim", ["main", "b"])
 def test_a_kill_while_answers_wait_loses_none_and_changes_no_result(
     pipeline: Pipeline, victim: str, guarantee: str
@@ -180,8 +181,10 @@ def _age_s(pipeline: Pipeline) -> float:
     return time.time() - last / 1000
 
 
-def test_a_deadline_ends_the_wait_for_a_model_that_is_away(pipeline: Pipeline) -> None:
-    pipeline.write(**sections(pipeline, route={"deadline": "3s"}, groups=APART))
+@both_guarantees
+def test_a_deadline_ends_the_wait_for_a_model_that_is_away(pipeline: Pipeline, guarantee: str) -> None:
+    delivery = {"retries": 0, "guarantee": guarantee}
+    pipeline.write(**{**sections(pipeline, route={"deadline": "3s"}, groups=APART), "delivery": delivery})
     workers = pipeline.run_groups("front", "main")
     positions = pipeline.publish(*(f"0.5 text{at}" for at in range(50)))
     results = pipeline.outputs(50)
