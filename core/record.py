@@ -86,6 +86,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         inference_ms: milliseconds of its batches in all models.
         era: epoch milliseconds at which ingress began to read its partition; 0 when nobody noted it.
         since: the first offset that ingress ended by itself before it: from it up to this one nothing else is sent on.
+        only_output: of a redriven dead letter, the one output that still lacks the result; empty for all of them.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     era: int = 0
     since: int = -1
+    only_output: str = ""
 
     def replace(self, **changes: Any) -> Record:
         """Return a copy with some fields changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from headrace.core.errors import StepContractError
@@ -19,10 +19,18 @@ STAGE = "egress"
 
 
 class Deliver:
-    """Hands one output the results that its `when` selects, and takes the messages it wants sent."""
+    """Hands one output the results that its `when` selects, and takes the messages it wants sent.
 
-    def __init__(self, output: OutputPlan, sink: Sink, retries: Retries) -> None:
+    Args:
+        output: which one.
+        sink: its step.
+        retries: how often a failing result is tried again.
+        others: the names of all outputs; what is redriven for another one of them is not for this one.
+    """
+
+    def __init__(self, output: OutputPlan, sink: Sink, retries: Retries, others: Collection[str] = ()) -> None:
         self._output, self._sink, self._retries = output, sink, retries
+        self._others = frozenset(others) - {output.name}
 
     def run(self, slots: Sequence[Slot], bodies: Sequence[dict[str, Any] | None]) -> None:
         """Add to each slot what this output sends for it, or why it cannot.
@@ -34,7 +42,10 @@ class Deliver:
         chosen = [
             (slot, Result(slot.record, body))
             for slot, body in zip(slots, bodies, strict=True)
-            if body is not None and slot.record is not None and self._selects(slot, body)
+            if body is not None
+            and slot.record is not None
+            and slot.record.only_output not in self._others
+            and self._selects(slot, body)
         ]
         if not chosen:
             return

@@ -109,7 +109,8 @@ class Opener:
             {key: self.changes(EGRESS, steps) for key, steps in changed.items()},
             lambda record: record.postprocess_of,
         )
-        deliver = [Deliver(output, self.opened(output.step), self.retries) for output in plan.outputs]
+        names = [output.name for output in plan.outputs]
+        deliver = [Deliver(output, self.opened(output.step), self.retries, names) for output in plan.outputs]
         return EgressSteps(postprocess, deliver)
 
     def _route(self, step: StepPlan) -> Route:

@@ -128,6 +128,9 @@ class Sender:
 async def handed(producer: Any, message: Outgoing) -> asyncio.Future[Any]:
     """Hand a message to a producer and return its pending acknowledgement."""
     headers = list(message.headers)
+    if message.partition is not None and message.partition not in await producer.partitions_for(message.topic):
+        # The topic may have grown, as links do with the input; by itself aiokafka would look within 5 minutes.
+        await producer.client.force_metadata_update()
     if message.key is None and message.value is None:
         # A tombstone without a key: Kafka takes it, aiokafka's send() does not, its batches do.
         batch = producer.create_batch()

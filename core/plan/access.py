@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from headrace.core.plan.plan import Plan, Role
 from headrace.core.plan.stages import EGRESS, GroupPlan, StagePlan, link_topic
+from headrace.core.wire.mark import marks_topic, redrive_id
 from headrace.core.wire.state import state_topic
 
 __all__ = ["Access", "Rule", "plan_access"]
@@ -108,8 +109,10 @@ def _people(plan: Plan) -> Iterator[Access]:
         *(_topic(topic.name, "Read", "DescribeConfigs", *create) for topic in plan.topics),
         *(_topic(topic.name, "Write") for topic in plan.topics if topic.role in ("input", "control", "audit")),
         Rule("group", f"{plan.pipeline}.", True, ("Describe",)),
+        _topic(marks_topic(plan.pipeline), "Read", "Write", "DescribeConfigs", *create),
+        Rule("transactional-id", redrive_id(plan.pipeline), False, ("Write", "Describe")),
     ]
-    yield Access("operators", "who uses status, pause, promote, publish and tail", tuple(_merged(rules)))
+    yield Access("operators", "who uses status, pause, promote, publish, tail and dlq", tuple(_merged(rules)))
 
 
 def _topic(name: str, *operations: Operation) -> Rule:

@@ -11,9 +11,11 @@ from headrace.core.errors import HeadraceError, Place
 from headrace.core.plan.plan import InputPlan, OutputPlan, TopicPlan
 from headrace.core.plan.stages import GroupPlan
 
-__all__ = ["plan_topics", "topic_problems"]
+__all__ = ["is_internal", "plan_topics", "topic_problems"]
 
-_INTERNAL = r"(dead|control|audit|exposures|feedback|reports|tokens|link\..+|retry\..+|state\..+|.+\.heartbeat)"
+_INTERNAL = (
+    r"(dead|redriven|control|audit|exposures|feedback|reports|tokens|link\..+|retry\..+|state\..+|.+\.heartbeat)"
+)
 _DEAD_CONFIG = {
     "cleanup.policy": "delete",  # where compaction is the cluster's default, a letter without a key would be refused
     # Kept until its owner deletes it: a dead letter keeps its message's timestamp, which may already be old.
@@ -57,8 +59,7 @@ def topic_problems(
     pipeline: str, input_topic: str, input_place: Place, outputs: Iterable[OutputPlan]
 ) -> Iterator[HeadraceError]:
     """Yield a problem for every topic name that is not legal, reserved, or taken by the input or another output."""
-    internal = re.compile(re.escape(pipeline) + r"\." + _INTERNAL)
-    if internal.fullmatch(input_topic):
+    if is_internal(input_topic, pipeline):
         yield _reserved(input_topic, input_place)
     elif not _is_legal(input_topic):
         yield _illegal(input_topic, input_place)
@@ -68,11 +69,16 @@ def topic_problems(
         for name in output.topics:
             if not _is_legal(name):
                 yield _illegal(name, place)
-            elif internal.fullmatch(name):
+            elif is_internal(name, pipeline):
                 yield _reserved(name, place)
             elif name in taken:
                 yield TopicNameError(f"topic {name!r} is {taken[name]} already", mend="name another topic", place=place)
             taken.setdefault(name, "an output")
+
+
+def is_internal(name: str, pipeline: str) -> bool:
+    """Whether a topic is one that Headrace uses for itself in this pipeline."""
+    return re.fullmatch(re.escape(pipeline) + r"\." + _INTERNAL, name) is not None
 
 
 def _is_legal(name: str) -> bool:

@@ -9,6 +9,7 @@ from headrace.core.errors import BrokerError, ConfigError, HeadraceError, Machin
 from headrace.core.failure import Failure
 from headrace.core.record import Headers, Message, Outgoing
 from headrace.core.wire.cloudevents import REASON_PREFIXES
+from headrace.core.wire.redriven import ATTEMPT, REDRIVE_HEADERS, number_in
 from headrace.core.wire.result import iso_time
 
 __all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts", "stub", "without_original"]
@@ -35,15 +36,12 @@ def failure_class(error: BaseException) -> str:
 
 def prior_attempts(headers: Headers) -> int:
     """Return the attempts that a redriven dead letter has behind it; 0 for a message that never failed."""
-    for name, value in headers:
-        if name == "headrace.attempt" and value is not None and value.isdigit():
-            return int(value[:9])
-    return 0
+    return number_in(headers, ATTEMPT)
 
 
 def dead_letter(message: Message, failure: Failure, *, topic: str, pipeline: str, plan: str, now_ms: float) -> Outgoing:
     """Return the dead letter of a message: key, value, headers and timestamp as they were, plus the reasons."""
-    kept = tuple((name, value) for name, value in message.headers if not name.startswith(REASON_PREFIXES))
+    kept = tuple((name, value) for name, value in message.headers if _is_kept(name))
     reasons = {
         "__streams.errors.exception": failure.error,
         "__streams.errors.message": _cut(failure.message, _MAX_MESSAGE_BYTES),
@@ -91,6 +89,11 @@ def stub(letter: Outgoing, refusal: str) -> Outgoing:
     key = letter.key if letter.key is not None and len(letter.key) <= _MAX_STUB_KEY_BYTES else None
     headers = (*reasons, ("headrace.original_missing", refusal.encode()))
     return Outgoing(topic=letter.topic, key=key, value=None, headers=headers)
+
+
+def _is_kept(name: str) -> bool:
+    """Whether a header goes on to the dead letter: the reasons of an earlier failure give way to the new ones."""
+    return name in REDRIVE_HEADERS or not name.startswith(REASON_PREFIXES)
 
 
 def _cut(text: str, limit: int) -> str:

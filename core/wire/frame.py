@@ -69,6 +69,7 @@ class _Carried(msgspec.Struct, frozen=True, array_like=True):
     attempt: int
     era: int = 0
     since: int = -1
+    only_output: str = ""
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
@@ -236,6 +237,7 @@ def _carried(record: Record, tensors: Tensors) -> _Carried:
         record.attempt,
         record.era,
         record.since,
+        record.only_output,
     )
 
 

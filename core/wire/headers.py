@@ -97,6 +97,19 @@ class DeadLetterHeaders(_Headers):
     pipeline: str = Field(alias="headrace.pipeline", description="the pipeline")
     plan: str = Field(alias="headrace.plan", description="the plan that ran")
     time: str = Field(alias="headrace.time", description="when it gave up")
+    id: str | None = Field(
+        default=None,
+        alias="headrace.id",
+        description="only of a message that was redriven: the record's id, where its first message lay",
+    )
+    redriven: str | None = Field(
+        default=None, alias="headrace.redriven", pattern=r"^\d+$", description="how often it was redriven, if ever"
+    )
+    only_output: str | None = Field(
+        default=None,
+        alias="headrace.only_output",
+        description="only of a message that was redriven for one output: the others have its result already",
+    )
     original_missing: str | None = Field(
         default=None,
         alias="headrace.original_missing",

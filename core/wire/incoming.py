@@ -21,6 +21,7 @@ from headrace.core.wire.errors import (
 )
 from headrace.core.wire.json import replace_surrogates
 from headrace.core.wire.path import MISSING, follow
+from headrace.core.wire.redriven import redriven
 
 __all__ = ["Intake", "refuse_unreadable", "size_bytes", "to_record"]
 
@@ -76,12 +77,14 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         RecordError: HR504 to HR507, text or deadline are missing or of a wrong kind.
     """
     known: Mapping[str, str] = content.attributes
+    id, only_output = str(message.position), ""
     if message.headers:
         known = {**attributes(message.headers), **known}
+        id, only_output = redriven(message.headers, id)
     source, event = known.get("source"), known.get("id")
     return Record(
         # A bar cannot occur in a URI reference, so no two pairs of source and id give one record id.
-        id=f"{source}|{event}" if source and event else str(message.position),
+        id=f"{source}|{event}" if source and event else id,
         source=message.position,
         key=message.key,
         unit=_unit(content.value, intake.unit) if intake.unit else None,
@@ -90,6 +93,7 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         headers=message.headers,
         timestamp_ms=message.timestamp_ms,
         deadline_ms=_deadline_ms(message, known, intake),
+        only_output=only_output,
     )
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "skip": "Let a stage pass over records that it cannot get past.",
     "publish": "Send JSONL, CSV or text lines to the input topic.",
     "tail": "Show results and dead letters as they come.",
+    "dlq": "List, show and redrive dead letters.",
     "model": "Import, list, show, shard and verify models of the registry.",
     "experiment": "List and show the experiments of a pipeline file.",
     "plugins": "List, show and check the installed steps.",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from headrace.streams.cli.output import emit_json, is_terminal, json_option, pipeline_argument, printable, say
+from headrace.streams.cli.rate import Rate
 from headrace.streams.client.errors import NotSentError
 
 if TYPE_CHECKING:
@@ -28,20 +28,6 @@ __all__ = ["publish"]
 _FORMS = {".csv": "csv", ".txt": "text", ".text": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 
 _SHOWN_EVERY_S = 0.1
-
-
-class Rate(click.ParamType):
-    """Messages a second: `100` or `100/s`."""
-
-    name = "N/s"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return messages a second, more than 0."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/s)?", str(value))
-        rate = float(match[1]) if match else 0.0
-        if not rate:
-            self.fail(f"{value!r} is no rate; write messages a second, such as 100/s", param, ctx)
-        return rate
 
 
 @click.command()

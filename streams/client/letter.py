@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any
 
 from headrace.core.record import Message
 from headrace.core.wire.dead import prior_attempts
 from headrace.core.wire.json import decode, encode
+from headrace.core.wire.redriven import ID, TIMES, number_in
 from headrace.core.wire.result import iso_time
 
-__all__ = ["letter_facts", "result_body", "result_line"]
+__all__ = ["letter_facts", "letter_reasons", "result_body", "result_line"]
 
 _STREAMS = "__streams.errors."
 _OURS = "headrace."
@@ -41,6 +43,11 @@ def result_line(message: Message) -> bytes:
 
 def letter_facts(message: Message) -> dict[str, Any]:
     """Return what a dead letter says: why, where, after how many attempts, and the message itself."""
+    return {**letter_reasons(message), **_data("key", message.key), **_data("value", message.value)}
+
+
+def letter_reasons(message: Message) -> dict[str, Any]:
+    """Return what a dead letter says of itself, without the message in it."""
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers}
     position = message.position
     return {
@@ -56,14 +63,25 @@ def letter_facts(message: Message) -> dict[str, Any]:
         "plugin": headers.get(f"{_OURS}plugin"),
         "output": headers.get(f"{_OURS}output") or None,
         "attempt": prior_attempts(message.headers),
+        "redriven": number_in(message.headers, TIMES),
+        "original_missing": headers.get(f"{_OURS}original_missing"),
+        "id": _id(headers),
         "source": {
             "topic": headers.get(f"{_STREAMS}topic"),
             "partition": _number(headers.get(f"{_STREAMS}partition", "")),
             "offset": _number(headers.get(f"{_STREAMS}offset", "")),
         },
-        **_data("key", message.key),
-        **_data("value", message.value),
     }
+
+
+def _id(headers: Mapping[str, str]) -> str:
+    """Return the id of the record; that of an event in structured mode lies in its value, which is not looked into."""
+    event, origin = headers.get("ce_id"), headers.get("ce_source")
+    if event and origin:
+        return f"{origin}|{event}"
+    return headers.get(ID) or ":".join(
+        headers.get(f"{_STREAMS}{part}", "") for part in ("topic", "partition", "offset")
+    )
 
 
 def _time(epoch_ms: int) -> str:

@@ -10,7 +10,15 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
 __all__ = ["PATIENCE_S", "Client", "Seen", "until"]
 
@@ -103,6 +111,15 @@ class Client:
             producer.commit_transaction(20)
         else:
             producer.abort_transaction(20)
+
+    def configure(self, name: str, **config: str) -> None:
+        """Change settings of a topic; the others stay."""
+        entries = [
+            ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for key, value in config.items()
+        ]
+        asked = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        self.admin.incremental_alter_configs([asked])[asked].result(20)
 
     def publish(self, topic: str, *messages: dict[str, Any], **settings: Any) -> list[str]:
         """Send messages (keyword arguments of `produce`), wait for all, return their positions in order."""

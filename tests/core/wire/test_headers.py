@@ -57,7 +57,9 @@ def test_a_dead_letter_has_the_headers_of_its_model() -> None:
     found = written(letter.headers)
     assert found.keys() == names(DeadLetterHeaders, required=True)
     DeadLetterHeaders.model_validate(found)
-    remains = written(stub(letter, "MessageSizeTooLargeError").headers)
+    again = (("headrace.id", b"reviews:0:1"), ("headrace.redriven", b"1"), ("headrace.only_output", b"scored"))
+    redriven = dead_letter(message(headers=again), FAILURE, topic="d", pipeline="p", plan="abc", now_ms=NOON_MS)
+    remains = written(stub(redriven, "MessageSizeTooLargeError").headers)
     assert remains.keys() == names(DeadLetterHeaders)
     DeadLetterHeaders.model_validate(remains)
 

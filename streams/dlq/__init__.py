@@ -1,0 +1,1 @@
+"""Dead letters seen from outside: which there are, and publishing them again."""
