@@ -168,7 +168,7 @@ def test_the_text_travels_once_when_it_is_the_value() -> None:
 @pytest.mark.parametrize(
     "fields",
     [{"value": object()}, {"output": {"a": object}}, {"tags": {"a": object()}}, {"value": {1: [object()]}}],
-    ids=str,
+    ids=("value", "output", "tags", "key"),
 )
 def test_what_is_no_plain_value_is_the_plugin_s_fault(fields: dict[str, Any]) -> None:
     with pytest.raises(NotPlainError, match="cannot travel to another process"):
