@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import links, minilm, model_free, shard_outputs, shards, split, startup
+from benchmarks import links, minilm, model_free, restart, shard_outputs, shards, split, startup
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Table
 from benchmarks.page import keep
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-NAMES = ("minilm", "plain", "startup", "links", "shards", "split")
+NAMES = ("minilm", "plain", "startup", "restart", "links", "shards", "split")
 
 
 def main() -> int:
@@ -57,6 +57,8 @@ def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
             tables.append(model_free.measure(bench, texts, asked.runs, asked.seconds / 2))
         if "startup" in asked.names:
             tables.append(startup.measure(bench, asked.runs))
+        if "restart" in asked.names:
+            tables.append(restart.measure(bench, asked.runs))
         if "links" in asked.names:
             tables.append(links.measure(bench, texts, asked.runs, asked.seconds / 2))
         if "shards" in asked.names:
