@@ -23,7 +23,12 @@ from confluent_kafka.admin import (
 __all__ = ["PATIENCE_S", "Client", "Seen", "until"]
 
 PATIENCE_S = 40.0
-_TOO_EARLY = (KafkaError.NOT_COORDINATOR, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_TOO_EARLY = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,  # the one that was asked died meanwhile
+)
 Answer = TypeVar("Answer")
 
 
@@ -227,7 +232,7 @@ class Client:
 
 
 def _unless_too_early(ask: Callable[[], Answer]) -> Answer | None:
-    """Return the answer; None while a new topic, or the broker's own for offsets, is still being made."""
+    """Return the answer; None while a topic, or the broker's own for offsets, is being made or changes its leader."""
     try:
         return ask()
     except KafkaException as error:

@@ -41,7 +41,7 @@ async def test_taking_a_setting_away_says_what_it_was(controlled: Controlled) ->
     assert (settings.paused(), settings.aliases()) == ({}, {"reviews@prod": "2"})
     first, second = (AuditEntry.model_validate(seen.body) for seen in controlled.client.all(controlled.audit))
     assert (first.old, first.new) == ({"why": "rest", "time": ""}, None)
-    assert (second.old, second.new) == ({"version": "1"}, {"version": "2"})
+    assert (second.old, second.new) == ({"version": "1", "before": ""}, {"version": "2", "before": ""})
 
 
 async def test_nothing_is_written_when_one_value_is_wrong(controlled: Controlled) -> None:
