@@ -179,10 +179,10 @@ def _refuse_deaf(following: asyncio.Task[None], ending: Ending) -> None:
 async def _tell_ready(health: Health) -> None:
     while not health.is_ready:
         await asyncio.sleep(0.05)
+    tell_ready()
     # What is there now stays: modules, models, clients. Walking through it at each collection took 5% of a part's time.
     gc.collect()
     gc.freeze()
-    tell_ready()
 
 
 class _Joins(NamedTuple):
