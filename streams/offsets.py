@@ -24,6 +24,7 @@ __all__ = [
 
 OLDEST_S = 3.0
 COORDINATOR_S = 6.0
+FIRST_S = 20.0  # a new cluster makes the topic of its offsets when it is first asked; a slow one takes its time
 
 
 class Span(NamedTuple):
@@ -49,14 +50,15 @@ class Span(NamedTuple):
 
 async def committed(client: Any, group: str) -> Mapping[Any, int]:
     """Return the group's committed offsets by partition; a cluster that is still making itself up is waited for."""
-    from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
+    from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError, KafkaError
 
-    deadline = time.monotonic() + COORDINATOR_S
+    begun = time.monotonic()
     while True:
         try:
             found = await client.list_consumer_group_offsets(group)
         except KafkaError as error:
-            if time.monotonic() > deadline or isinstance(error, GroupAuthorizationFailedError):
+            patience_s = FIRST_S if isinstance(error, GroupCoordinatorNotAvailableError) else COORDINATOR_S
+            if time.monotonic() > begun + patience_s or isinstance(error, GroupAuthorizationFailedError):
                 raise
             await asyncio.sleep(0.1)
         else:

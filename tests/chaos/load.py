@@ -83,7 +83,7 @@ def planted(seed: int, fault: Fault) -> Made:
         (_value(user, fault.number, f"raise {name}"), "HR501", "ingress"),
         (_value(None, fault.number, f"unbearable {name}"), "HR501", "expert"),
         (_value(user, fault.number, f"refuse {name}"), "FAULT1", "ingress"),
-        (b"{no json", "HR510", "ingress"),
+        (b"{no json", "HR511", "ingress"),
         (None, "HR502", "ingress"),
     )
     return Made(name, user, *forms[int(fault.variety * len(forms))])

@@ -50,6 +50,6 @@ def test_a_planted_record_says_what_becomes_of_it() -> None:
         ("HR501", "ingress"),
         ("HR501", "expert"),
         ("FAULT1", "ingress"),
-        ("HR510", "ingress"),
+        ("HR511", "ingress"),
         ("HR502", "ingress"),
     }
