@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from headrace.streams.access.connection import Connection
 from headrace.streams.cli.output import emit_json, printable
 
 if TYPE_CHECKING:
     from headrace.core.plan.plan import Plan
     from headrace.core.wire.control import Setting
+    from headrace.streams.access.connection import Connection
 
 __all__ = ["Live", "change", "find", "why_option"]
 

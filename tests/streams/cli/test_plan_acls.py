@@ -26,7 +26,7 @@ def test_each_line_is_a_command_or_says_what_the_next_ones_are_for(headrace: Hea
     for words in commands(outcome.out):
         assert words[:4] == ["kafka-acls.sh", "--bootstrap-server", "localhost:9092", "--add"]
         assert words[4:6] == ["--allow-principal", "User:CN=head race,O=x"]
-        assert words[-2] in ("--topic", "--group")
+        assert words[-2] in ("--topic", "--group", "--transactional-id")
 
 
 def test_json_has_the_same_rules(headrace: Headrace, pipeline_file: Path) -> None:
