@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from headrace.core.plan.stages import link_topic
+from headrace.streams.coordinator import patiently
 from headrace.streams.observer import Observer
 
 __all__ = [
@@ -23,8 +23,6 @@ __all__ = [
 ]
 
 OLDEST_S = 3.0
-COORDINATOR_S = 6.0
-FIRST_S = 20.0  # a new cluster makes the topic of its offsets when it is first asked; a slow one takes its time
 
 
 class Span(NamedTuple):
@@ -50,19 +48,8 @@ class Span(NamedTuple):
 
 async def committed(client: Any, group: str) -> Mapping[Any, int]:
     """Return the group's committed offsets by partition; a cluster that is still making itself up is waited for."""
-    from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError, KafkaError
-
-    begun = time.monotonic()
-    while True:
-        try:
-            found = await client.list_consumer_group_offsets(group)
-        except KafkaError as error:
-            patience_s = FIRST_S if isinstance(error, GroupCoordinatorNotAvailableError) else COORDINATOR_S
-            if time.monotonic() > begun + patience_s or isinstance(error, GroupAuthorizationFailedError):
-                raise
-            await asyncio.sleep(0.1)
-        else:
-            return {partition: said.offset for partition, said in found.items() if said.offset >= 0}
+    found = await patiently(lambda: client.list_consumer_group_offsets(group))
+    return {partition: said.offset for partition, said in found.items() if said.offset >= 0}
 
 
 async def spans(

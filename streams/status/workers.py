@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from headrace.core.wire.heartbeat import ALIVE_S, Heartbeat, decode_heartbeat
+from headrace.streams.coordinator import patiently
 
 __all__ = ["Member", "Membership", "Worker", "memberships", "workers"]
 
@@ -49,11 +51,12 @@ class Worker(NamedTuple):
 
 async def memberships(client: Any, groups: Iterable[str]) -> dict[str, Membership]:
     """Return the members of each consumer group; a group that nobody ever joined is `Dead`, as Kafka says."""
-    found = {}
+    found: dict[str, Membership] = {}
     # One by one: of several groups in one call the broker closes the connection (seen with aiokafka 0.14, Kafka 4.3).
-    for response in [answer for name in groups for answer in await client.describe_consumer_groups([name])]:
-        for _, group, state, _, _, members, *_ in response.groups:
-            found[group] = Membership(state, tuple(sorted(_member(one) for one in members)))
+    for name in groups:
+        for response in await patiently(partial(client.describe_consumer_groups, [name])):
+            for _, group, state, _, _, members, *_ in response.groups:
+                found[group] = Membership(state, tuple(sorted(_member(one) for one in members)))
     return found
 
 
