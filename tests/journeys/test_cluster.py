@@ -69,7 +69,7 @@ def loaded(pipeline: Pipeline, worker: Worker) -> list[str]:
 
 
 def assert_all_came(pipeline: Pipeline, published: list[str]) -> None:
-    results, dead = pipeline.ended(90)
+    results, dead = pipeline.ended(150)
     assert dead == []
     assert {seen.body["id"] for seen in results} == set(published)
 
