@@ -116,7 +116,7 @@ def test_a_second_signal_does_not_wait_for_a_step_that_hangs(pipeline: Pipeline,
 
 def test_two_workers_of_one_name_do_not_fight_for_ever(pipeline: Pipeline) -> None:
     workers = [pipeline.run("--worker", "w1"), pipeline.start("--worker", "w1")]
-    until("an end of the fight", lambda: any(worker.process.poll() is not None for worker in workers))
+    until("an end of the fight", lambda: any(worker.process.poll() is not None for worker in workers), patience_s=90)
     loser = next(worker for worker in workers if worker.process.poll() is not None)
     assert loser.process.returncode == 1
     assert loser.events[-1]["code"] == "HR216"
