@@ -34,6 +34,7 @@ DEFAULT_LIMIT_BYTES = 1_048_588
 
 _INVALID_PARTITIONS = 37
 _ALREADY_THERE = 36  # TOPIC_ALREADY_EXISTS: another worker was quicker
+_UNKNOWN = 3  # UNKNOWN_TOPIC_OR_PARTITION
 _DENIED = 29  # TOPIC_AUTHORIZATION_FAILED
 _ASKED = ("max.message.bytes", "cleanup.policy")
 
@@ -180,16 +181,17 @@ async def describe(client: Any, names: list[str], *, wait: bool = False, width: 
         # All topics are asked for, not these: aiokafka lets the broker make what it is asked about and does not have.
         there = await client.describe_topics(None)
         found = {topic["topic"]: topic for topic in there if topic["topic"] in names and not topic["error_code"]}
-        if not wait or (len(found) == len(set(names)) and all(len(it["partitions"]) >= width for it in found.values())):
+        settings = await _settings(client, list(found))
+        is_whole = len(found) == len(set(names)) and all(len(it["partitions"]) >= width for it in found.values())
+        if settings.keys() == found.keys() and (is_whole or not wait):
             break
         await asyncio.sleep(0.05)  # metadata follows a creation within milliseconds; there is nothing to await
     else:
-        absent = ", ".join(sorted(set(names) - set(found)))
+        absent = ", ".join(sorted(set(names) - set(settings)))
         raise TopicRefusedError(
             f"topics were made but do not appear: {absent}", mend="allow Describe on them, or look at the broker's log"
         )
-    settings = await _settings(client, list(found))
-    return {name: _facts(name, len(topic["partitions"]), settings.get(name, {})) for name, topic in found.items()}
+    return {name: _facts(name, len(topic["partitions"]), settings[name]) for name, topic in found.items()}
 
 
 def _facts(name: str, partitions: int, settings: Mapping[str, str]) -> TopicFacts:
@@ -209,6 +211,8 @@ async def _settings(client: Any, names: list[str]) -> dict[str, dict[str, str]]:
         for code, _, _, name, entries in response.resources:
             if code == _DENIED:
                 raise TopicAuthorizationFailedError(name, "DescribeConfigs")
+            if code == _UNKNOWN:  # of several brokers, the one that is asked may hear of a new topic a moment later
+                continue
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found
 
