@@ -46,6 +46,7 @@ class Bench:
         self.environ = {**os.environ, "HEADRACE_HOME": str(folder / "home"), "PYTHONUNBUFFERED": "1"}
         self.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # children run elsewhere and import from here
         self.environ.pop("HEADRACE_BROKER", None)
+        self.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # pip compiles what it installs
         self.bootstrap = ""
 
     @contextmanager
