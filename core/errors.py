@@ -22,6 +22,7 @@ __all__ = [
     "RecordError",
     "StepContractError",
     "StepOpenError",
+    "TransientError",
 ]
 
 
@@ -73,6 +74,22 @@ class RecordError(HeadraceError):
 
     The same record fails the same way every time, so it is never retried.
     """
+
+
+class TransientError(HeadraceError):
+    """Whoever runs what a step needs can mend it: that is away or overloaded for the moment, and may pass by itself.
+
+    The record is tried again after a pause, and with `delivery: {slow: pause}` for as long as `delivery.patience` says.
+
+    Args:
+        fault: what is wrong.
+        mend: who could do what about it.
+        retry_after_s: seconds that the step asks to be left alone; 0 for the usual pause.
+    """
+
+    def __init__(self, fault: str, *, mend: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(fault, mend=mend)
+        self.retry_after_s = retry_after_s
 
 
 class ProblemsError(HeadraceError):

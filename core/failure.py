@@ -12,6 +12,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     `stage` and `plugin` say where, `attempt` after how many tries, `output` for which output when others were
     delivered. `stacktrace` is empty for records that are themselves wrong: it would only show our own code.
+    `is_transient` says that the same record may pass later, where it failed; it stays in the process.
     """
 
     code: str
@@ -23,3 +24,4 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     output: str = ""
     stacktrace: str = ""
+    is_transient: bool = False

@@ -86,6 +86,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         inference_ms: milliseconds of its batches in all models.
         era: epoch milliseconds at which ingress began to read its partition; 0 when nobody noted it.
         since: the first offset that ingress ended by itself before it: from it up to this one nothing else is sent on.
+        failure: of one that ends with the fallback, what it failed with: code, class, error, stage, plugin.
         only_output: of a redriven dead letter, the one output that still lacks the result; empty for all of them.
     """
 
@@ -114,6 +115,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     era: int = 0
     since: int = -1
     only_output: str = ""
+    failure: Mapping[str, str] | None = None
 
     def replace(self, **changes: Any) -> Record:
         """Return a copy with some fields changed."""

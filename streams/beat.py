@@ -93,6 +93,8 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
             host=socket.gethostname(),
             pid=os.getpid(),
             stages=[stage.name for stage in parts.group.stages],
+            held=parts.health.held,
+            quarantined={f"{stage}/{plugin}": why for (stage, plugin), why in parts.health.quarantined.items()},
             versions={name: stage.versions for name, stage in parts.pipe.models.items()},
             waiting=waiting,
             waiting_since="" if since_ms is None else iso_time(since_ms),

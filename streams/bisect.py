@@ -9,13 +9,15 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
 from headrace.core.errors import HeadraceError, RecordError, StepContractError
 from headrace.core.wire.dead import Failure, failure_class
 from headrace.core.wire.errors import StepFailedError
+from headrace.streams.breaker import Quarantine
+from headrace.streams.transient import is_transient, retry_after_s
 
 __all__ = ["Retries", "Trap", "as_failure", "isolate", "owed"]
 
@@ -33,6 +35,8 @@ class Retries:
             worker that does not answer a rebalance in time loses its partitions.
         sleep: waits; tests give their own.
         clock: monotonic seconds.
+        quarantine: where steps go that keep failing.
+        waits_for_transient: whether what may pass holds up its partition instead of counting against the step.
     """
 
     limit: int = 3
@@ -40,6 +44,8 @@ class Retries:
     budget_s: float = 15.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    waits_for_transient: bool = False
 
 
 @dataclass
@@ -108,6 +114,7 @@ def isolate(
     for attempt in range(retries.limit):
         failing = [trial for trial in trials if _may_recover(trial.outcome)]
         pause = retries.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
+        pause = max([pause, *(retry_after_s(trial.outcome) for trial in failing)])
         if not failing or retries.clock() + pause > give_up:
             break
         retries.sleep(pause)
@@ -131,6 +138,7 @@ def as_failure(error: BaseException, *, stage: str, plugin: str, attempt: int = 
         output=output,
         # A record that is itself wrong needs no trace; a plugin's author does.
         stacktrace="" if isinstance(error, RecordError) else "".join(traceback.format_exception(error)),
+        is_transient=is_transient(error),
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "OtherModelError",
     "OtherVersionError",
     "PartitionsError",
+    "StoppedAtRecordError",
     "StrandedError",
     "TopicDeletedError",
     "TopicLimitError",
@@ -78,10 +79,12 @@ class TopicLimitError(ConfigError):
 
     code = "HR214"
 
-    def __init__(self, topic: str, *, limit_bytes: int, needed_bytes: int, place: Place | None = None) -> None:
+    def __init__(
+        self, topic: str, *, limit_bytes: int, needed_bytes: int, mend: str = "", place: Place | None = None
+    ) -> None:
         super().__init__(
             f"topic {topic!r} takes {limit_bytes:,} bytes a message; this pipeline may need {needed_bytes:,}",
-            mend=f"set its max.message.bytes to {needed_bytes}",
+            mend=mend or f"set its max.message.bytes to {needed_bytes}",
             place=place,
         )
         self.topic, self.limit_bytes, self.needed_bytes = topic, limit_bytes, needed_bytes
@@ -95,6 +98,17 @@ class OffsetGapError(BrokerError):
     """
 
     code = "HR215"
+
+
+class StoppedAtRecordError(ConfigError):
+    """A record failed to the end, and the file says `on_failure: stop`.
+
+    The worker delivered and committed everything before the record in its partition, and nothing from it on. Started
+    again it comes to the same record. Mend: correct what the message says and start again; or let the record become a
+    dead letter with the `headrace skip` that the message names, which the next start heeds.
+    """
+
+    code = "HR234"
 
 
 class DuplicateWorkerError(BrokerError):

@@ -17,6 +17,7 @@ from headrace.core.errors import (
     MachineError,
     PluginError,
     RecordError,
+    TransientError,
 )
 from headrace.core.hooks import PROJECT
 
@@ -27,6 +28,7 @@ _WHO: tuple[tuple[type[HeadraceError], str], ...] = (
     (PluginError, "the author of the plugin"),
     (BrokerError, "whoever runs the Kafka broker"),
     (MachineError, "whoever looks after the machine"),
+    (TransientError, "whoever runs what the step needs"),
     (RecordError, "the publisher of the record; meanwhile it is a dead letter"),
 )
 

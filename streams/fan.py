@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from headrace.core.failure import Failure
 from headrace.core.record import Record
 from headrace.core.routing.join import Verdict, joined
 from headrace.core.routing.part import part_of
@@ -35,13 +36,30 @@ class Family:
         self._asked += len(asked)
         return list(asked)
 
-    def join(self) -> None:
-        """Give the record its end."""
+    def join(self, waits: Callable[[Slot], bool]) -> None:
+        """Give the record its end, or let it fail for now with what a model that is missing failed with.
+
+        Args:
+            waits: whether a slot with such a failure holds up its partition, until all of its models are asked again.
+        """
+        passing = self._passing()
+        if passing is not None:
+            self._slot.fail(passing)
+            if waits(self._slot):
+                return
+            self._slot.failure = None
         for slot in self._copies:
             slot.report()
         asked = [slot.record for slot in self._copies[: self._asked] if slot.record is not None]
         parts = [part_of(record) for record in asked]
         settle(self._slot, joined(asked[0], {part.branch: part for part in parts}))
+
+    def _passing(self) -> Failure | None:
+        """Return why a model did not answer that may do so later; None where none does, or enough others have."""
+        failures = [slot.failure for slot in self._copies[: self._asked]]
+        if failures.count(None) >= self._needed:
+            return None
+        return next((failure for failure in failures if failure is not None and failure.is_transient), None)
 
 
 class Fan:

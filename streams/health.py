@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = ["Health"]
 
@@ -14,6 +14,9 @@ class Health:
     def __init__(self) -> None:
         self._waiting: dict[str, str] = {"": "starting"}  # stage -> why it does not read; "" until all are known
         self._broker_fault = ""
+        self._held: dict[str, Mapping[int, str]] = {}
+        self.quarantined: Mapping[tuple[str, str], str] = {}
+        """Steps that are left alone for a while, by stage and plugin, and why."""
         self._stopping = False
         self._since = time.monotonic()
 
@@ -37,6 +40,15 @@ class Health:
         if bool(fault) != bool(self._broker_fault):
             self._since = time.monotonic()
         self._broker_fault = fault
+
+    def hold(self, stage: str, partitions: Mapping[int, str]) -> None:
+        """Note which partitions of a stage wait for a record, and why. The worker is ready all the same."""
+        self._held[stage] = partitions
+
+    @property
+    def held(self) -> dict[str, str]:
+        """The partitions that wait for a record, as STAGE:PARTITION, and why."""
+        return {f"{stage}:{at}": why for stage, found in self._held.items() for at, why in sorted(found.items())}
 
     def stopping(self) -> None:
         """Note that the worker drains: no longer ready, still alive."""

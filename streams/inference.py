@@ -15,10 +15,12 @@ from headrace.core.errors import HeadraceError, ModelOutputError, StepContractEr
 from headrace.core.plan.stages import StagePlan
 from headrace.core.record import Batch, Record
 from headrace.core.routing.chain import handed_on
+from headrace.core.routing.errors import BranchExpiredError
 from headrace.core.routing.slip import Slip, advance, next_part, pass_over
 from headrace.core.wire.errors import ModelStoppedError, PlanChangedError
 from headrace.core.wire.json import encode
 from headrace.streams.bisect import Retries, Trap, as_failure
+from headrace.streams.deadline import expired, how_late, is_late
 from headrace.streams.leg import Leg
 from headrace.streams.slot import Slot
 
@@ -145,8 +147,7 @@ class ModelStage:
 
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the records whose slip names this stage next, each on the version that its slip names."""
-        name = self.stage.name
-        due = [slot for slot in slots if slot.next_stage == name]
+        due = self._in_time([slot for slot in slots if slot.next_stage == self.stage.name])
         if self.stage.model in self._stopped():
             for slot in due:
                 self._pass_over(slot)
@@ -159,6 +160,21 @@ class ModelStage:
                 count += leg.run(own)
                 self._used[version] = time.monotonic()
         return count
+
+    def _in_time(self, due: list[Slot]) -> list[Slot]:
+        """Return the slots whose records somebody still waits for; the others have expired.
+
+        Of a branch only its join is told so: others may have answered in time, and it has the last word.
+        """
+        now_ms, name = time.time() * 1000, self.stage.name
+        for slot in due:
+            if slot.record is None or not is_late(slot.record, now_ms):
+                continue
+            if slot.is_branch:
+                slot.fail(self._failure(BranchExpiredError(how_late(slot.record, now_ms, name))))
+            else:
+                slot.record = expired(slot.record, now_ms, name)
+        return [slot for slot in due if slot.record is not None and slot.record.is_live]
 
     def _leg(self, version: str, own: Sequence[Slot]) -> Infer | None:
         """Return what runs a version, loaded if need be; None when it cannot be had, and these records have failed."""

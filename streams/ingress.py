@@ -17,6 +17,7 @@ from headrace.core.step import Codec
 from headrace.core.wire.incoming import Intake, refuse_unreadable, to_record
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.branch import Variant, met
+from headrace.streams.deadline import expired, is_late
 from headrace.streams.leg import Leg
 from headrace.streams.live import Live
 from headrace.streams.slot import Slot
@@ -40,7 +41,7 @@ class Decode:
             with Trap() as trap:
                 refuse_unreadable(slot.message, self._intake)
                 record = to_record(slot.message, self._codec.decode(slot.message), self._intake)
-                slot.record = _expired(record, now_ms)
+                slot.record = expired(record, now_ms) if is_late(record, now_ms) else record
             if trap.error is not None:
                 slot.fail(as_failure(trap.error, stage=STAGE, plugin=self._plugin))
 
@@ -186,10 +187,3 @@ def _without(decision: Decision, steps: Sequence[Candidate], left: list[Candidat
     stopped = [each.model for each in steps if each.model not in {one.model for one in left}]
     reason = f"{' and '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped"
     return msgspec.structs.replace(decision, steps=tuple(left), reason=reason)
-
-
-def _expired(record: Record, now_ms: float) -> Record:
-    if record.deadline_ms is None or record.deadline_ms > now_ms:
-        return record
-    late = now_ms - record.deadline_ms
-    return record.replace(status="expired", reason=f"its deadline passed {late:.0f} ms before its turn")

@@ -23,10 +23,13 @@ class Joiner:
     Args:
         topic: keeps their state.
         meter: counts.
+        is_cut: whether a batch may end before its messages do, because a record holds up its partition. Then each
+            message keeps its own changes: what is delivered of a batch keeps what it did to the joins, all of it and
+            nothing else, and what is read again finds them as they were.
     """
 
-    def __init__(self, topic: str, meter: Meter) -> None:
-        self._topic, self._meter = topic, meter
+    def __init__(self, topic: str, meter: Meter, *, is_cut: bool = False) -> None:
+        self._topic, self._meter, self._is_cut = topic, meter, is_cut
         self._joins: dict[int, Joins] = {}
         self.due_ms: Mapping[int, float] = {}
         """By partition, when the next wait ends by time. Replaced as a whole, so other threads may read it."""
@@ -45,13 +48,18 @@ class Joiner:
 
         Every slot gets what is to be sent to keep the state: with the batch, and after it.
         """
+        portions = [[one] for one in read] if self._is_cut else [read]
+        slots = [slot for portion in portions for slot in self._joined(portion)]
+        self._look()
+        return slots
+
+    def _joined(self, read: Read) -> list[Slot]:
         slots = [slot for message, own in read for slot in self._taken(message, own)]
         parted: dict[int, list[Slot]] = {}
         for slot in slots:
             parted.setdefault(slot.source.partition, []).append(slot)
         for partition, own in parted.items():
             self._keep(partition, own)
-        self._look()
         return slots
 
     def _taken(self, message: Message, slots: Sequence[Slot]) -> Iterator[Slot]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from headrace.core.failure import Failure
 from headrace.core.record import Batch, Record
 from headrace.streams.bisect import Retries, Trap, as_failure, isolate, owed
 from headrace.streams.slot import Slot
@@ -22,6 +23,7 @@ class Leg:
     def __init__(self, stage: str, plugin: str, call: Callable[[Batch], Sequence[Any]], retries: Retries) -> None:
         self.stage, self.plugin = stage, plugin
         self._call, self._retries = call, retries
+        self._breaker = retries.quarantine.breaker(stage, plugin)
 
     def select(self, slots: Sequence[Slot]) -> list[Slot]:
         """Return the slots whose records are live."""
@@ -41,13 +43,29 @@ class Leg:
         if not chosen:
             return 0
         records = [slot.record for slot in chosen if slot.record is not None]
+        if self._breaker.is_open and not self._works(records[0]):
+            failure = self._failure(self._breaker.error())
+            for slot in chosen:
+                slot.fail(failure)
+            return len(chosen)
         with Trap() as trap:
             changed = self._taken(records, self._call(Batch(records)))
             for slot, record in zip(chosen, changed, strict=True):
                 slot.record = record
         if trap.error is not None:
             self._escape(chosen, records, trap.error)
+        else:
+            self._breaker.note(None)
         return len(chosen)
+
+    def _works(self, record: Record) -> bool:
+        """Whether a step in quarantine takes this record; it is asked now and then only."""
+        if not self._breaker.is_due:
+            return False
+        with Trap() as trap:
+            self._ask(Batch([record]))
+        self._breaker.note(None if trap.error is None else self._failure(trap.error))
+        return not self._breaker.is_open
 
     def _taken(self, records: Sequence[Record], answers: Sequence[Any]) -> list[Record]:
         owed(answers, len(records))
@@ -59,7 +77,13 @@ class Leg:
     def _escape(self, slots: list[Slot], records: list[Record], error: BaseException) -> None:
         outcomes = isolate(self._ask, Batch, records, error, self._retries)
         for slot, (outcome, attempts) in zip(slots, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                slot.fail(as_failure(outcome, stage=self.stage, plugin=self.plugin, attempt=attempts))
+            failure = self._failure(outcome, attempts) if isinstance(outcome, BaseException) else None
+            if failure is None or not (self._retries.waits_for_transient and failure.is_transient):
+                self._breaker.note(failure)
+            if failure is not None:
+                slot.fail(failure)
             else:
                 slot.record = outcome.replace(attempt=max(attempts, outcome.attempt)) if attempts > 1 else outcome
+
+    def _failure(self, error: BaseException, attempts: int = 1) -> Failure:
+        return as_failure(error, stage=self.stage, plugin=self.plugin, attempt=attempts)

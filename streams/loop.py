@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.core.errors import HeadraceError
@@ -23,7 +23,9 @@ from headrace.streams.delivery import Delivery, ReadAgainError
 from headrace.streams.errors import UnexpectedError
 from headrace.streams.flight import Flight
 from headrace.streams.health import Health
+from headrace.streams.hold import Held, HeldError, Holding, HoldRules
 from headrace.streams.meter import Meter
+from headrace.streams.pace import Pace
 from headrace.streams.passage import Passage
 from headrace.streams.pipe import Outcome
 
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2
 MOST_SURPRISES = 10
+MOST_BYTES = 8 << 20  # of a batch: as much as aiokafka fetches at once of eight partitions
 IDLE_POLL_MS = 20  # while batches are in flight: their end, and a commit that is due, are seen by then
 BUSY_POLL_MS = 25  # while a batch fills up behind one that is at its steps
 QUIET_POLL_MS = 200  # while there are none; a record ends the wait at once, so this costs no latency
@@ -50,6 +53,9 @@ class LoopSettings:
         denied: what an error says of rights that are missing, which no waiting brings.
         ticks: messages that lie nowhere and only tell a batch how late it is, each with the offset to commit with it;
             asked for when there was nothing to read.
+        holding: knows which partitions wait for a record.
+        pace: says how many messages may be read now.
+        on_final: makes the error of a record that the worker stops for.
         first_backoff_s: how long it pauses after an error.
         last_backoff_s: the longest such pause.
     """
@@ -60,6 +66,9 @@ class LoopSettings:
     paused: Callable[[], str | None] = lambda: None
     denied: Callable[[Exception], HeadraceError | None] = lambda error: None
     ticks: Callable[[], Awaitable[tuple[list[Message], dict[Any, int]]]] | None = None
+    holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
+    pace: Pace = field(default_factory=lambda: Pace(None))
+    on_final: Callable[[Held], HeadraceError] = lambda held: UnexpectedError(str(held.failure))
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -116,7 +125,7 @@ class RecordLoop:
         """
         while not self._stopping:
             try:
-                await self._turn()
+                await self._turn_or_hold()
             except HeadraceError:
                 raise
             except Exception as error:  # noqa: BLE001 - aiokafka raises of many kinds; all mean: read again
@@ -158,13 +167,20 @@ class RecordLoop:
         """Partitions were given: before the next poll, take their positions."""
         self._stale, self._parted = True, False
 
+    async def _turn_or_hold(self) -> None:
+        try:
+            await self._turn()
+        except HeldError as error:
+            await self._hold(error.held)
+
     async def _turn(self) -> None:
         if self._stale and not await self._refresh():
             return
         is_paused = self._heed_pause()
+        await self._settings.pace.open()
         messages, offsets = await self._poll()
-        if not messages and not is_paused and not self._stale and self._settings.ticks is not None:
-            messages, offsets = await self._settings.ticks()
+        if not messages and not is_paused and not self._stale:
+            messages, offsets = await self._ticked()
         if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
             await self._launch(Flight(messages, await self._passage.took(offsets)))
         self._raise_failed()
@@ -177,15 +193,28 @@ class RecordLoop:
         if is_paused:
             self._health.reading(False, "paused", self._settings.stage)
 
+    async def _ticked(self) -> tuple[list[Message], dict[Any, int]]:
+        """Return messages that only tell the time, but for partitions that wait."""
+        if self._settings.ticks is None:
+            return [], {}
+        messages, offsets = await self._settings.ticks()
+        waiting = self._settings.holding.waiting()
+        return (
+            [one for one in messages if (one.position.topic, one.position.partition) not in waiting],
+            {tp: offset for tp, offset in offsets.items() if (tp.topic, tp.partition) not in waiting},
+        )
+
     def _heed_pause(self) -> bool:
         """Pause or resume all partitions, as was asked; polling goes on, or the group would think us dead."""
-        if self._settings.paused() is not None:
-            self._consumer.pause(*self._consumer.assignment())
-            return True
-        held = self._consumer.paused()
-        if held:
-            self._consumer.resume(*held)
-        return False
+        is_paused = self._settings.paused() is not None
+        assigned, waiting = self._consumer.assignment(), self._settings.holding.waiting()
+        still = {tp for tp in assigned if is_paused or (tp.topic, tp.partition) in waiting}
+        free = self._consumer.paused() - still
+        if still:
+            self._consumer.pause(*still)
+        if free:
+            self._consumer.resume(*free)
+        return is_paused
 
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
@@ -215,6 +244,7 @@ class RecordLoop:
             await self._commit_due()  # a batch may take seconds to fill
             timeout_ms = await self._fill_ms(give_up) if messages else self._patience_ms()
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room)
+            self._settings.pace.took(sum(len(raws) for raws in fetched.values()))
             if self._stale or (not fetched and not messages):
                 break
             is_first = not messages
@@ -256,8 +286,10 @@ class RecordLoop:
         stop, so what was seen before does not tell.
         """
         limit, weigh = self._limit.records, self._settings.weigh
+        if sum(len(message.value or b"") for message in messages) >= MOST_BYTES:
+            return 0
         if weigh is None:
-            return max(0, limit - len(messages))  # it may have shrunk meanwhile
+            return self._settings.pace.allowed(limit - len(messages))  # it may have shrunk meanwhile
         if not messages:
             return 1
         weights = [weigh(message) for message in messages]
@@ -287,7 +319,14 @@ class RecordLoop:
         finally:
             flight.stepped.set()
         self._limit.learn(len(outcome.slots), time.monotonic() - begun)
+        if outcome.held:
+            flight.cut(outcome.held)
+        if previous is not None and previous.held:  # what comes after it is read again
+            raise HeldError(previous.held)
         await self._delivery.deliver(outcome, flight, previous)
+        self._settings.holding.passed(flight.through)
+        if flight.held:
+            raise HeldError(flight.held)
 
     def _raise_failed(self) -> None:
         """Take landed flights off the list; raise what a failed one raised."""
@@ -312,11 +351,26 @@ class RecordLoop:
         async with self._lock:
             outcomes = await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
             self._flights.clear()
+            if any(isinstance(one, Exception) for one in outcomes):
+                self._stale = True  # whoever asked for the end, and whatever becomes of the commit: it is read again
             await self._delivery.commit()  # a flight notes its offsets only after those before it, so these are safe
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        failures = [one for one in outcomes if isinstance(one, Exception) and not isinstance(one, HeldError)]
         for failure in failures:
             log.warning("a batch did not end and will be read again: %s: %s", type(failure).__name__, failure)
         return not failures
+
+    async def _hold(self, held: Sequence[Held]) -> None:
+        """Commit what was done before these records, and let their partitions wait, or end the loop for good.
+
+        Raises:
+            HeadraceError: one of them stops the worker.
+        """
+        await self._finish()
+        for one in held:
+            if one.is_final:
+                raise self._settings.on_final(one)
+        self._settings.holding.note(held)
+        self._stale = True
 
     async def _abandon(self) -> None:
         """Let what is in flight end, whatever becomes of it; it is read again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -56,8 +56,21 @@ class Meter:
         self._late = Counter(
             "headrace_late_answers", "Answers that came after their record had its end", ["pipeline"], registry=at
         )
+        self._held = Gauge(
+            "headrace_held_partitions",
+            "Partitions that wait for a record whose error may pass",
+            ["pipeline", "stage"],
+            registry=at,
+        )
+        self._quarantined = Gauge(
+            "headrace_quarantined_steps",
+            "1 for a step that is left alone since it kept failing",
+            ["pipeline", "stage", "plugin"],
+            registry=at,
+        )
         self._pipeline = pipeline
         self._lagging: dict[str, frozenset[int]] = {}
+        self._known_quarantined: set[tuple[str, str]] = set()
 
     def model(self, name: str, count: int, seconds: float) -> None:
         """Count a batch's visit to a model."""
@@ -103,6 +116,16 @@ class Meter:
         """Note how many records wait for more answers, and count answers that came too late."""
         self._waiting.labels(self._pipeline).set(waiting)
         self._late.labels(self._pipeline).inc(late)
+
+    def held(self, stage: str, count: int) -> None:
+        """Note how many partitions of a stage wait for a record."""
+        self._held.labels(self._pipeline, stage).set(count)
+
+    def quarantined(self, steps: Collection[tuple[str, str]]) -> None:
+        """Note which steps are in quarantine, by stage and plugin; those that were keep their figure, 0."""
+        self._known_quarantined |= set(steps)
+        for stage, plugin in self._known_quarantined:
+            self._quarantined.labels(self._pipeline, stage, plugin).set((stage, plugin) in steps)
 
     def exposition(self) -> bytes:
         """Return all figures in Prometheus' text format."""

@@ -12,6 +12,7 @@ from headrace.streams.bisect import Retries
 from headrace.streams.branch import Branches
 from headrace.streams.egress import STAGE as EGRESS
 from headrace.streams.egress import Deliver
+from headrace.streams.fallback import Fallback
 from headrace.streams.inference import ModelStage
 from headrace.streams.ingress import STAGE as INGRESS
 from headrace.streams.ingress import Address, Change, Decode, Route, Split
@@ -135,6 +136,7 @@ def open_pipe(plan: Plan, group: GroupPlan, *, threads: int, retries: Retries, m
             live=live,
             meter=meter,
             closing=opener.closing,
+            fallback=None if plan.delivery.fallback is None else Fallback(plan.delivery.fallback),
         )
     except BaseException:
         opener.closing.close()

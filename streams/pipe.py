@@ -8,12 +8,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from headrace.core.errors import RecordError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS, INGRESS
-from headrace.core.record import Message
+from headrace.core.record import Message, Position
 from headrace.core.wire.dead import Failure
 from headrace.core.wire.errors import PlanChangedError, SkippedError
 from headrace.core.wire.frame import decode_frame
@@ -23,7 +25,9 @@ from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
 from headrace.streams.eras import Eras
 from headrace.streams.exposures import Exposures
+from headrace.streams.fallback import Fallback
 from headrace.streams.fan import Family, Fan
+from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.inference import ModelStage
 from headrace.streams.ingress import Address, Decode, Split
 from headrace.streams.join import Joiner
@@ -55,10 +59,39 @@ class EgressSteps(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a batch: its slots in order, and the frames for records that go on in another process."""
+    """What became of a batch.
+
+    Attributes:
+        slots: its records in order, up to the first of each partition that is held up.
+        shipments: the frames for records that go on in another process.
+        held: the records that hold up their partition.
+    """
 
     slots: list[Slot]
     shipments: list[Shipment]
+    held: list[Held] = []  # noqa: RUF012 - of a tuple, and never altered
+
+
+_Bodies = list[tuple[Slot, dict[str, Any] | None]]
+"""Records that ended, each with the body of its result."""
+
+
+class _Way(NamedTuple):
+    """How the records of a stage leave this process, and which of them do not."""
+
+    outbound: Outbound
+    holding: Holding
+
+    def packed(self, slots: list[Slot]) -> tuple[list[Slot], list[Shipment], list[Held]]:
+        """Return the slots that are done, the frames for those that go on, and the records that hold up the rest."""
+        held: dict[tuple[str, int], Held] = {}
+        while True:
+            slots, more = self.holding.cut(slots)
+            held |= {one.tp: one for one in more}
+            shipments = self.outbound.pack(slots)
+            # Which may find records that cannot travel; then nothing behind them does.
+            if not any(self.holding.holds(slot) for slot in slots):
+                return slots, shipments, list(held.values())
 
 
 class _Clock(NamedTuple):
@@ -79,6 +112,7 @@ class Pipe:
         live: what may change meanwhile.
         meter: counts.
         closing: closes the steps.
+        fallback: answers for records that failed; None leaves them dead letters.
     """
 
     def __init__(
@@ -91,9 +125,11 @@ class Pipe:
         live: Live,
         meter: Meter,
         closing: ExitStack,
+        fallback: Fallback | None = None,
     ) -> None:
         self._plan, self._live, self._meter, self._closing = plan, live, meter, closing
         self._ingress, self.models, self._egress = ingress, models, egress
+        self._fallback = fallback
         self._executor: Executor | None = None
         self._landed: list[Callable[[], Awaitable[None]]] = []
         self._held: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
@@ -104,7 +140,7 @@ class Pipe:
         self._keeps_joins = plan.keeps_joins
 
     def entry(
-        self, stage: str, outbound: Outbound, joiner: Joiner | None = None
+        self, stage: str, outbound: Outbound, joiner: Joiner | None = None, holding: Holding | None = None
     ) -> Callable[[Sequence[Message]], Outcome]:
         """Return what takes the batches that a stage reads.
 
@@ -112,12 +148,19 @@ class Pipe:
             stage: its name.
             outbound: its way to other processes.
             joiner: egress's joins, if there are any whose answers come over its link.
+            holding: says which failed records hold up their partition; None: none does.
         """
-        if stage == INGRESS:
-            return lambda messages: self._from_input(messages, outbound)
-        if joiner is not None:
-            return lambda messages: self._to_joins(joiner, messages, outbound)
-        return lambda messages: self._from_link(stage, messages, outbound)
+        way = _Way(outbound, holding or Holding(HoldRules()))
+
+        def take(messages: Sequence[Message]) -> Outcome:
+            way.holding.begin(self._skips(stage))
+            if stage == INGRESS:
+                return self._from_input(messages, way)
+            if joiner is not None:
+                return self._to_joins(joiner, messages, way)
+            return self._from_link(stage, messages, way)
+
+        return take
 
     @property
     def has_egress(self) -> bool:
@@ -160,7 +203,7 @@ class Pipe:
         """Close every step that was opened, the last one first."""
         self._closing.close()
 
-    def _from_input(self, messages: Sequence[Message], outbound: Outbound) -> Outcome:
+    def _from_input(self, messages: Sequence[Message], way: _Way) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
         slots = [Slot(message) for message in messages]
         steps = self._ingress
@@ -182,31 +225,31 @@ class Pipe:
         routed = time.perf_counter()
         if self._plan.joins:
             slots, families = self._fan.out(slots)
-            self._answer(families)
-        return self._walk(INGRESS, slots, clock, routed, outbound)
+            self._answer(families, way.holding)
+        return self._walk(INGRESS, slots, clock, routed, way)
 
-    def _from_link(self, stage: str, messages: Sequence[Message], outbound: Outbound) -> Outcome:
+    def _from_link(self, stage: str, messages: Sequence[Message], way: _Way) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
         slots = [slot for message in messages for slot in self._unpacked(stage, message)]
         if stage == EGRESS:
             for slot in slots:
                 _refuse_branch(slot)
-        return self._walk(stage, slots, clock, time.perf_counter(), outbound)
+        return self._walk(stage, slots, clock, time.perf_counter(), way)
 
-    def _to_joins(self, joiner: Joiner, messages: Sequence[Message], outbound: Outbound) -> Outcome:
+    def _to_joins(self, joiner: Joiner, messages: Sequence[Message], way: _Way) -> Outcome:
         """Take what egress's link brings, and messages without an offset, which only tell how late it is."""
         clock = _Clock(time.time() * 1000, time.perf_counter())
         read = [
             (message, self._unpacked(EGRESS, message) if message.position.offset >= 0 else []) for message in messages
         ]
-        return self._walk(EGRESS, joiner.run(read), clock, time.perf_counter(), outbound)
+        return self._walk(EGRESS, joiner.run(read), clock, time.perf_counter(), way)
 
     def _unpacked(self, stage: str, message: Message) -> list[Slot]:
         """Return the slots of a frame; one that cannot be read is a slot of its own bytes, which fails."""
         with Trap() as trap:
             frame = decode_frame(message.value)
             slots = [_slot(each, message, stage) for each in frame.records]
-            if self._is_skipped(stage, message):
+            if self._skips(stage)(message.position):
                 for slot in slots:
                     slot.fail(_skipped(stage))
             return slots
@@ -215,21 +258,26 @@ class Pipe:
             slot.fail(as_failure(trap.error, stage=stage, plugin="link"))
         return [slot]
 
-    def _walk(self, stage: str, slots: list[Slot], clock: _Clock, routed: float, outbound: Outbound) -> Outcome:
-        self._infer(slots)
+    def _walk(self, stage: str, slots: list[Slot], clock: _Clock, routed: float, way: _Way) -> Outcome:
+        holding = way.holding
+        self._rescue(slots, holding)
+        self._infer(slots, holding)
         for slot in slots:
-            if slot.failure is not None and self._is_joined(stage, slot):
+            if slot.failure is not None and self._is_joined(stage, slot) and not holding.holds(slot):
                 slot.report()
         spent = self._spent(clock, routed)
+        bodies: _Bodies = []
         if self._egress is not None:
             here = [slot for slot in slots if slot.next_stage == EGRESS and not self._is_joined(stage, slot)]
-            self._end(self._egress, here, spent)
+            bodies = self._end(self._egress, here, spent, holding)
         self._leave(slots, spent)
         if stage == INGRESS and self._keeps_joins:
             self._eras.stamp(slots)
-        shipments = outbound.pack(slots)
-        self._meter.failed(slots)
-        return Outcome(slots, shipments)
+        kept, shipments, held = way.packed(slots)
+        self._meter.failed(kept)
+        still = {id(slot) for slot in kept} if held else None
+        self._meter.ended([body for slot, body in bodies if still is None or id(slot) in still])
+        return Outcome(kept, shipments, held)
 
     def _is_joined(self, stage: str, slot: Slot) -> bool:
         """Whether egress gets to know of the record's end over its link, even when it is in this process.
@@ -239,14 +287,23 @@ class Pipe:
         """
         return stage != EGRESS and (slot.is_branch or (self._keeps_joins and stage != INGRESS))
 
-    def _answer(self, families: Sequence[Family]) -> None:
+    def _answer(self, families: Sequence[Family], holding: Holding) -> None:
         """Ask the models of this process for every record that is joined here, as many of them as it takes."""
         while asked := [slot for family in families for slot in family.ask()]:
-            self._infer(asked)
+            self._infer(asked, holding)
         for family in families:
-            family.join()
+            family.join(holding.waits)
 
-    def _infer(self, slots: Sequence[Slot]) -> None:
+    def _rescue(self, slots: Sequence[Slot], holding: Holding) -> None:
+        """Give failed records the fallback, where the file has one and they do not hold up their partition.
+
+        A branch gets none: its join may have other answers, and what that comes to is rescued.
+        """
+        if self._fallback is not None:
+            failed = (slot for slot in slots if slot.failure is not None and not slot.is_branch)
+            self._fallback.rescue(slot for slot in failed if not holding.holds(slot))
+
+    def _infer(self, slots: Sequence[Slot], holding: Holding) -> None:
         """Run models until no record goes to one of this process; each round is one step further along every slip."""
         while True:
             due = {stage for slot in slots if (stage := slot.next_stage) in self.models}
@@ -256,10 +313,13 @@ class Pipe:
                 begun = time.perf_counter()
                 count = self.models[name].run(slots)
                 self._meter.model(name, count, time.perf_counter() - begun)
+            self._rescue(slots, holding)
 
-    def _end(self, steps: EgressSteps, ending: Sequence[Slot], spent: Spent) -> None:
+    def _end(self, steps: EgressSteps, ending: Sequence[Slot], spent: Spent, holding: Holding) -> _Bodies:
+        """Bring records to their end; return each with the body of its result."""
         begun = time.perf_counter()
         steps.postprocess.run(ending)
+        self._rescue(ending, holding)
         took_ms = (time.perf_counter() - begun) * 1000
         spent = spent.after(took_ms)
         now = iso_time(spent.ended_ms)
@@ -270,7 +330,7 @@ class Pipe:
             deliver.run(ending, bodies)
         for slot in ending:
             slot.is_done = True
-        self._meter.ended(bodies)
+        return list(zip(ending, bodies, strict=True))
 
     def _expose(self, exposures: Exposures, slots: Sequence[Slot]) -> None:
         for slot in slots:
@@ -294,14 +354,20 @@ class Pipe:
                 slot.record = record.replace(begun_ms=spent.begun_ms, preprocess_ms=spent.preprocess_ms)
 
     def _skip(self, stage: str, slots: Sequence[Slot]) -> None:
+        is_skipped = self._skips(stage)
         for slot in slots:
-            if slot.message is not None and self._is_skipped(stage, slot.message):
+            if slot.message is not None and is_skipped(slot.message.position):
                 slot.fail(_skipped(stage))
 
-    def _is_skipped(self, stage: str, message: Message) -> bool:
-        skips = self._live.state.skips.get(stage)
-        span = skips.get(message.position.partition) if skips else None
-        return span is not None and span[0] <= message.position.offset < span[1]
+    def _skips(self, stage: str) -> Callable[[Position], bool]:
+        """Return what tells whether a stage is to pass over the message at a position, as was asked until now."""
+        skips = self._live.state.skips.get(stage, {})
+
+        def is_skipped(at: Position) -> bool:
+            span = skips.get(at.partition)
+            return span is not None and span[0] <= at.offset < span[1]
+
+        return is_skipped
 
 
 def _slot(found: object, message: Message, stage: str) -> Slot:
@@ -314,11 +380,13 @@ def _slot(found: object, message: Message, stage: str) -> Slot:
 
 def _refuse_branch(slot: Slot) -> None:
     """End the answer of one branch where nothing is joined; a record has one end, so that of the others is silent."""
-    slip = slot.record.slip if slot.record is not None else None
-    if slip is None or slip.branch is None:
+    record = slot.record
+    slip = record.slip if record is not None else None
+    if record is None or slip is None or slip.branch is None:
         return
     if slip.branch == 0:
         error = PlanChangedError("the plan under which it is to be joined is gone", mend="redrive it")
+        slot.record = record.replace(slip=msgspec.structs.replace(slip, branch=None))  # no join has a word in it now
         slot.fail(as_failure(error, stage=EGRESS, plugin="join"))
     else:
         slot.is_done = True

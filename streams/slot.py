@@ -86,7 +86,9 @@ class Slot:
         record, failure = self.remains, self.failure
         if record is None or record.slip is None or failure is None:
             return
-        slip = msgspec.structs.replace(record.slip, at=None, failed=failure)
+        # Whether it may pass is asked where it failed alone: egress, trying again, would not ask the model again.
+        failed = msgspec.structs.replace(failure, is_transient=False)
+        slip = msgspec.structs.replace(record.slip, at=None, failed=failed)
         self.record = record.replace(output=None, tensors={}, slip=slip)
         self.failure = self.remains = None
 

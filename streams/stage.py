@@ -26,11 +26,12 @@ from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.delivery import Delivery
 from headrace.streams.drain import Ending
-from headrace.streams.errors import DuplicateWorkerError, UnexpectedError
+from headrace.streams.errors import DuplicateWorkerError, StoppedAtRecordError, UnexpectedError
 from headrace.streams.exactly_once import ExactlyOnce
 from headrace.streams.fence import Fence
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
+from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.join import Joiner
 from headrace.streams.join_state import read_state
 from headrace.streams.link import Outbound, same_partition
@@ -38,6 +39,7 @@ from headrace.streams.live import Live
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
 from headrace.streams.originals import Originals
+from headrace.streams.pace import Pace
 from headrace.streams.pipe import Pipe
 from headrace.streams.position import take_positions
 from headrace.streams.postbag import Postbag
@@ -45,7 +47,7 @@ from headrace.streams.purge import Purge
 from headrace.streams.sender import Sender
 from headrace.streams.spread import Spread
 from headrace.streams.ticks import Ticks
-from headrace.streams.topics import TopicFacts
+from headrace.streams.topics import LARGEST_REQUEST_BYTES, TopicFacts
 from headrace.streams.transactions import TRANSACTION_S, Transactions
 
 __all__ = ["REBALANCE_TIMEOUT_MS", "StageService", "WorkerParts"]
@@ -116,6 +118,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" else None
         self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
         self._delivery = self._new_delivery()
+        self._holding = Holding(HoldRules.of(self.parts.plan.delivery))
         self._loop = self._new_loop()
         await self._delivery.start()
         self.parts.pipe.settles(self._loop.landed)
@@ -187,11 +190,18 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         """Every few seconds: tell the lag, delete what is read of a link, look where the next stages lag least."""
         while True:
             self._note_lag()
+            self._note_held()
             if self._purge is not None:
                 await self._purge.run({tp: offset for tp, offset in self._done.items() if offset})
             if self._spread is not None:
                 await self._spread.look()
             await asyncio.sleep(TIDY_EVERY_S)
+
+    def _note_held(self) -> None:
+        assigned = {(tp.topic, tp.partition) for tp in self._consumer.assignment()}
+        held = {tp[1]: why for tp, why in self._holding.known(assigned).items()}
+        self.parts.health.hold(self.stage.name, held)
+        self.parts.meter.held(self.stage.name, len(held))
 
     def _note_lag(self) -> None:
         # Up to the first open transaction: what lies behind it is not to be read yet, or never.
@@ -207,7 +217,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         is_link = stage.kind != "ingress"
         return RecordLoop(
             consumer=self._consumer,
-            process=parts.pipe.entry(stage.name, outbound, joiner),
+            process=parts.pipe.entry(stage.name, outbound, joiner, self._holding),
             executor=parts.executor,
             delivery=self._delivery,
             resume=self._resume,
@@ -220,6 +230,9 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 stage=stage.name,
                 weigh=(lambda message: records_in(message.value)) if is_link else None,
                 paused=lambda: parts.live.state.paused.get(stage.name),
+                holding=self._holding,
+                pace=Pace(None if is_link else plan.delivery.rate),
+                on_final=self._stopped_at,
                 denied=self._denied,
                 ticks=Ticks(self._consumer, joiner).due if joiner is not None else None,
             ),
@@ -231,6 +244,16 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         if found is not None and found.name in (self.stage.reads, self.parts.plan.input.topic):
             return denial(error, self.parts.connection, operation="Read")
         return found
+
+    def _stopped_at(self, held: Held) -> HeadraceError:
+        failure, stage = held.failure, self.stage
+        what = f"{held.source} failed at {failure.stage}: {failure.code} {failure.message}"
+        way = f"headrace skip {self.parts.plan.file} --stage {stage.name} --partition {held.carrier.partition}"
+        if held.carrier.offset < 0:  # the time of a join was over; there is no message to pass over
+            mend = "correct it and start again, or start again with on_failure: dead_letter"
+        else:
+            mend = f"correct it and start again, or pass over it: `{way}`"
+        return StoppedAtRecordError(f"stopped at record {what}", mend=mend)
 
     def _new_delivery(self) -> Delivery:
         plan, topics = self.parts.plan, self.parts.topics
@@ -285,7 +308,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             # A batch of many small results must fit the smallest topic, or none of them could ever be sent.
             max_batch_size=min(131_072, *limits),
             # Refusals are the broker's to make: it knows each topic's own limit.
-            max_request_size=100 << 20,
+            max_request_size=LARGEST_REQUEST_BYTES,
             **more,
         )
 

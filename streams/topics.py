@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.core.errors import ProblemsError
 from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.plan.stages import EGRESS, link_topic
 from headrace.core.wire.dead import HEADROOM_BYTES
@@ -24,13 +25,25 @@ from headrace.streams.errors import (
     TopicRefusedError,
 )
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "TopicFacts", "admin", "describe", "ensure_topics", "silence", "widen"]
+__all__ = [
+    "DEFAULT_LIMIT_BYTES",
+    "LARGEST_REQUEST_BYTES",
+    "TopicFacts",
+    "admin",
+    "describe",
+    "ensure_topics",
+    "silence",
+    "widen",
+]
 
 ANSWER_S = 6.0  # a broker answers within milliseconds; what listens there and says nothing is none
 CLOSE_S = 2.0
 DEFAULT_PARTITIONS = 8
 DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's default for max.message.bytes, used when the broker does not tell."""
+
+LARGEST_REQUEST_BYTES = 100 << 20
+"""Kafka's default for socket.request.max.bytes, and what our producers send at most."""
 
 _INVALID_PARTITIONS = 37
 _ALREADY_THERE = 36  # TOPIC_ALREADY_EXISTS: another worker was quicker
@@ -109,6 +122,7 @@ async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, Topi
         PartitionsError: HR212, a topic has other partitions than the plan.
         TopicRefusedError: HR213, the broker refuses.
         TopicLimitError: HR214, a topic takes too little.
+        ProblemsError: several do.
         AccessDeniedError: HR243, the broker does not let us look, or make them.
     """
     from aiokafka.errors import KafkaError
@@ -303,11 +317,29 @@ def _reason(code: int, reason: list[str | None]) -> str:
 
 
 def _refuse_limits(plan: Plan, there: Mapping[str, TopicFacts]) -> None:
-    needed = there[plan.input.topic].max_message_bytes + HEADROOM_BYTES
-    dead = there[plan.dead_topic]
-    if dead.max_message_bytes < needed:
-        raise TopicLimitError(dead.name, limit_bytes=dead.max_message_bytes, needed_bytes=needed)
+    """Refuse topics that take too little, all of them at once: the first large record would be stuck, or lost."""
+    problems = list(_limit_problems(plan, there))
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ProblemsError(problems)
+
+
+def _limit_problems(plan: Plan, there: Mapping[str, TopicFacts]) -> Iterator[TopicLimitError]:
+    source, dead = there[plan.input.topic], there[plan.dead_topic]
+    needed = source.max_message_bytes + HEADROOM_BYTES
+    if needed > LARGEST_REQUEST_BYTES:
+        most = LARGEST_REQUEST_BYTES - HEADROOM_BYTES
+        yield TopicLimitError(
+            dead.name,
+            limit_bytes=LARGEST_REQUEST_BYTES,
+            needed_bytes=needed,
+            mend=f"no Kafka request is larger; set max.message.bytes of {source.name!r} to {most} at most",
+            place=plan.input.place,
+        )
+    elif dead.max_message_bytes < needed:
+        yield TopicLimitError(dead.name, limit_bytes=dead.max_message_bytes, needed_bytes=needed)
     for topic in plan.topics:
         found = there.get(topic.name)
         if topic.max_bytes is not None and found is not None and found.max_message_bytes < topic.max_bytes:
-            raise TopicLimitError(topic.name, limit_bytes=found.max_message_bytes, needed_bytes=topic.max_bytes)
+            yield TopicLimitError(topic.name, limit_bytes=found.max_message_bytes, needed_bytes=topic.max_bytes)

@@ -20,12 +20,14 @@ from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.access.preflight import refuse_denied
 from headrace.streams.bisect import Retries
+from headrace.streams.breaker import Place, Quarantine
 from headrace.streams.changes import Changes
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.drain import Ending, StuckError, live
 from headrace.streams.errors import StrandedError, UnexpectedError
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
+from headrace.streams.hold import HoldRules
 from headrace.streams.join import Joiner
 from headrace.streams.live import Live
 from headrace.streams.machine import usable_cores
@@ -77,7 +79,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         if port is not None:
             log.info("health and metrics at http://127.0.0.1:%d/readyz", port)
         # The models load while the topics are made: both take seconds, and neither needs the other.
-        topics, pipe = await _both(plan, group, settings, meter, running)
+        topics, pipe = await _both(plan, group, settings, meter, running, health=health)
         with _closing(pipe):
             joins = _joins(plan, topics, pipe, meter)
             entries = await _entries(plan, group, settings.connection, joins.links)
@@ -199,7 +201,8 @@ def _joins(plan: Plan, topics: Mapping[str, TopicFacts], pipe: Pipe, meter: Mete
         return _Joins(None, {})
     egress = plan.stage(EGRESS)
     is_left = link in topics and egress is not None and egress.reads is None
-    return _Joins(Joiner(state, meter) if pipe.has_egress else None, {EGRESS: link} if is_left else {})
+    joiner = Joiner(state, meter, is_cut=HoldRules.of(plan.delivery).cuts) if pipe.has_egress else None
+    return _Joins(joiner, {EGRESS: link} if is_left else {})
 
 
 async def _entries(
@@ -234,11 +237,16 @@ async def _refuse_stranded(plan: Plan, connection: Connection, lags: Mapping[str
 
 
 async def _both(
-    plan: Plan, group: GroupPlan, settings: WorkerSettings, meter: Meter, running: Live
+    plan: Plan, group: GroupPlan, settings: WorkerSettings, meter: Meter, running: Live, *, health: Health
 ) -> tuple[Mapping[str, TopicFacts], Pipe]:
     # Each step may use its share, so that a batch on which all of them fail still ends before a rebalance does.
     steps = len((*plan.preprocess, *plan.models, *plan.postprocess, *plan.outputs)) + 1
-    retries = Retries(limit=plan.delivery.retries, budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2 / steps)
+    retries = Retries(
+        limit=plan.delivery.retries,
+        budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2 / steps,
+        quarantine=_quarantine(plan, meter, health),
+        waits_for_transient=plan.delivery.slow == "pause",
+    )
 
     def open_steps() -> Pipe:
         return open_pipe(plan, group, threads=usable_cores(), retries=retries, meter=meter, live=running)
@@ -252,6 +260,14 @@ async def _both(
             opening.result().close()
         raise
     return topics, await opening
+
+
+def _quarantine(plan: Plan, meter: Meter, health: Health) -> Quarantine:
+    def note(steps: Mapping[Place, str]) -> None:
+        meter.quarantined(steps.keys())
+        health.quarantined = steps
+
+    return Quarantine(plan.delivery.quarantine, on_change=note)
 
 
 def _sentence(plan: Plan, group: GroupPlan, topics: Mapping[str, TopicFacts]) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Place,
         PluginError,
         RecordError,
+        TransientError,
     )
     from headrace.core.experiments.experiment import Assigned, Experiment
     from headrace.core.hooks import hookimpl
@@ -82,6 +83,7 @@ __all__ = [
     "SinkOptions",
     "Splitter",
     "StepContext",
+    "TransientError",
     "__version__",
     "hookimpl",
 ]
@@ -96,6 +98,7 @@ _HOMES = {
         "Place",
         "PluginError",
         "RecordError",
+        "TransientError",
     ),
     "headrace.core.experiments.experiment": ("Assigned", "Experiment"),
     "headrace.core.hooks": ("hookimpl",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -87,7 +87,26 @@ class Delivery(Section):
     retries: int = Field(default=3, ge=0, le=20, description="further attempts for a record that a step failed on")
     on_failure: Literal["dead_letter", "fallback", "stop"] = Field(
         default="dead_letter",
-        description="what becomes of a record that fails to the end; only dead_letter is built yet",
+        description="what becomes of a record that fails to the end: a dead letter, the fallback as its result, or "
+        "the worker stops at it",
+    )
+    fallback: dict[str, Any] | None = Field(
+        default=None, description="with on_failure: fallback, the output of such a result, for example {label: unknown}"
+    )
+    slow: Literal["dead_letter", "pause", "retry_topic"] = Field(
+        default="dead_letter",
+        description="what becomes of a record whose error may pass but did not while it was retried: what on_failure "
+        "says, or its partition pauses and it is tried again; retry_topic is not built yet",
+    )
+    patience: Milliseconds = Field(default=600_000, description="how long slow: pause tries one record")
+    quarantine: int = Field(
+        default=20,
+        ge=0,
+        le=1_000_000,
+        description="so many records in a row on which a step fails put it into quarantine; 0 never",
+    )
+    rate: float | None = Field(
+        default=None, gt=0, le=10_000_000, description="records a second that a worker reads at most; unset: all"
     )
     order: Literal["path", "key"] = Field(
         default="path", description="order of one key's results along one path, or at all; in one process both hold"

@@ -15,12 +15,13 @@ from headrace.core.config.broker import from_folder
 from headrace.core.config.document import Document, Path_, read_document
 from headrace.core.config.errors import (
     InvalidValueError,
+    MissingKeyError,
     NotBuiltError,
     TextPathError,
     UnsetVariableError,
 )
 from headrace.core.config.expression import Expression, compile_expression
-from headrace.core.config.pipeline import Input, PipelineFile
+from headrace.core.config.pipeline import Delivery, Input, PipelineFile
 from headrace.core.config.problem import problems_of
 from headrace.core.errors import HeadraceError, Place, ProblemsError
 from headrace.core.experiments.experiment import Experiment
@@ -116,6 +117,7 @@ class _Compiler:
         links = link_topics(envelope, stages, flow, self._document)
         self._note(self._order_problems(envelope, links))
         self._note(self._guarantee_problems(envelope))
+        self._note(self._fallback_problems(envelope.delivery))
         topics = plan_topics(
             envelope.pipeline,
             read.source,
@@ -158,7 +160,15 @@ class _Compiler:
         return Plan(
             file=self._document.file,
             pipeline=envelope.pipeline,
-            hash=fingerprint(envelope.pipeline, source, flow, outputs, experiments=experiments, splitter=splitter),
+            hash=fingerprint(
+                envelope.pipeline,
+                source,
+                flow,
+                outputs,
+                experiments=experiments,
+                splitter=splitter,
+                fallback=envelope.delivery.fallback,
+            ),
             input=source,
             preprocess=flow.preprocess,
             models=flow.models,
@@ -222,6 +232,20 @@ class _Compiler:
                 place=self._place("delivery", "commit_every"),
             )
 
+    def _fallback_problems(self, delivery: Delivery) -> Iterator[HeadraceError]:
+        if delivery.on_failure == "fallback" and delivery.fallback is None:
+            yield MissingKeyError(
+                "on_failure: fallback needs the output that records get",
+                mend="add one, such as fallback: {label: unknown, score: 0}",
+                place=self._document.key_place(("delivery", "on_failure")),
+            )
+        if delivery.on_failure != "fallback" and delivery.fallback is not None:
+            yield InvalidValueError(
+                "there is a fallback that nothing uses",
+                mend="add on_failure: fallback, or remove it",
+                place=self._document.key_place(("delivery", "fallback")),
+            )
+
     def _note(self, problems: Iterator[HeadraceError]) -> None:
         self._document.problems.extend(problems)
 
@@ -247,7 +271,7 @@ class _Compiler:
 
     def _not_built(self) -> Iterator[HeadraceError]:
         asked: list[tuple[tuple[str, ...], bool]] = [
-            (("delivery", "on_failure"), self._document.get("delivery", "on_failure") in ("fallback", "stop")),
+            (("delivery", "slow"), self._document.get("delivery", "slow") == "retry_topic"),
         ]
         for path, is_asked in asked:
             if is_asked:

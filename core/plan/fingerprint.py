@@ -23,11 +23,12 @@ def fingerprint(
     *,
     experiments: tuple[Experiment, ...] = (),
     splitter: StepPlan | None = None,
+    fallback: Mapping[str, Any] | None = None,
 ) -> str:
     """Return 12 hex digits over everything that decides what a record becomes.
 
-    Broker, partitions, groups, links, batch sizes and delivery are left out: they change when, where and how often,
-    never what.
+    Broker, partitions, groups, links, batch sizes and delivery (but for the fallback) are left out: they change when,
+    where and how often, never what.
     """
     steps = {"preprocess": flow.preprocess, "route": _some(flow.route), "postprocess": flow.postprocess}
     facts = {
@@ -41,6 +42,8 @@ def fingerprint(
     if experiments and splitter is not None:
         facts["splitter"] = _step(splitter)
         facts["experiments"] = [_experiment(experiment, flow.variants) for experiment in experiments]
+    if fallback is not None:
+        facts["fallback"] = fallback
     return sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 

@@ -17,6 +17,11 @@ _ONCE = {
     ),
 }
 _ONE_PROCESS = "order: results of one partition leave in the order of its records, whichever models they took"
+_ENDS = {
+    "dead_letter": "becomes a dead letter",
+    "fallback": "gets the fallback as its result",
+    "stop": "stops the worker",
+}
 
 
 def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence[JoinPlan] = ()) -> tuple[str, ...]:
@@ -25,15 +30,23 @@ def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence
     return (
         _ONCE[delivery.guarantee],
         _order(link) if is_linked else _ONE_PROCESS,
-        f"a record that a step fails on becomes a dead letter {retried}; the others of its batch are delivered",
-        *_joins(joins),
+        f"a record that a step fails on {_ENDS[delivery.on_failure]} {retried}; {_others(delivery)}",
+        *_joins(joins, delivery),
     )
 
 
-def _joins(joins: Sequence[JoinPlan]) -> Iterator[str]:
+def _others(delivery: Delivery) -> str:
+    done = "those before it are delivered" if delivery.on_failure == "stop" else "the others of its batch are delivered"
+    if delivery.slow != "pause":
+        return done
+    return f"{done}; where its error may pass, its partition waits first, {delivery.patience / 1000:g} s at most"
+
+
+def _joins(joins: Sequence[JoinPlan], delivery: Delivery) -> Iterator[str]:
     if not joins:
         return
-    yield "joins: a model that fails is left out of the answer; a record that none answers becomes a dead letter"
+    end = _ENDS[delivery.on_failure]
+    yield f"joins: a model that fails is left out of the answer; a record that none answers {end}"
     apart = [join for join in joins if join.is_apart]
     if apart:
         yield "joins: answers that wait for others outlive a crash, late ones are dropped; no crash changes a result"

@@ -47,11 +47,12 @@ def ways(stages: Sequence[StageSketch], orders: Iterable[Sequence[str]]) -> tupl
     """
     first = {stage.base: stage.name for stage in stages if stage.kind == "model" and not stage.shard}
     last = {stage.base: stage.name for stage in stages if stage.kind == "model" and stage.is_last}
-    found = {(INGRESS, EGRESS)}  # filtered and expired records
+    found = {(INGRESS, EGRESS)}  # filtered, expired and failed records
     for order in orders:
         found.add((INGRESS, first[order[0]]))
         found.update((last[one], first[other]) for one, other in pairwise(order))
-        found.update((last[one], EGRESS) for one in order)
+        # Not from the last part alone: a deadline may pass, or a step fail, at any, and only egress ends a record.
+        found.update((stage.name, EGRESS) for stage in stages if stage.kind == "model" and stage.base in order)
     parts = [stage for stage in stages if stage.shard is not None]
     found.update((one.name, other.name) for one in parts for other in parts if _follows(one, other))
     place = {stage.name: at for at, stage in enumerate(stages)}

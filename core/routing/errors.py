@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from headrace.core.errors import RecordError
 
-__all__ = ["ChainTextError", "LabelsDifferError", "LateAnswerError", "NoAnswerError", "NotJoinableError"]
+__all__ = [
+    "BranchExpiredError",
+    "ChainTextError",
+    "LabelsDifferError",
+    "LateAnswerError",
+    "NoAnswerError",
+    "NotJoinableError",
+]
 
 
 class ChainTextError(RecordError):
@@ -58,3 +65,13 @@ class LabelsDifferError(RecordError):
     """
 
     code = "HR533"
+
+
+class BranchExpiredError(RecordError):
+    """The deadline of a record passed before it came to one of the models that a parallel route asked.
+
+    The model is left out, like one that failed. When none of them came to it in time, the record ends as expired.
+    Mend: look at the lag of the models (`headrace status`), or give records more time (`delivery.deadline`).
+    """
+
+    code = "HR535"

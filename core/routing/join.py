@@ -10,7 +10,7 @@ import msgspec
 from headrace.core.failure import Failure
 from headrace.core.record import Output, Record
 from headrace.core.routing.decision import Candidate, Decision
-from headrace.core.routing.errors import LabelsDifferError, LateAnswerError, NoAnswerError
+from headrace.core.routing.errors import BranchExpiredError, LabelsDifferError, LateAnswerError, NoAnswerError
 from headrace.core.routing.part import Part, failed, is_number
 from headrace.core.routing.slip import Joined, Slip
 
@@ -18,7 +18,7 @@ __all__ = ["Verdict", "is_enough", "joined"]
 
 
 class Verdict(NamedTuple):
-    """A join's end: the record with its output, or as it was and why it becomes a dead letter."""
+    """A join's end: the record with its output, as it was and why it fails, or expired if no model was in time."""
 
     record: Record
     failure: Failure | None = None
@@ -70,6 +70,8 @@ def joined(record: Record, parts: Mapping[int, Part], *, is_late: bool = False) 
     )
     came = [branch for branch in parts if parts[branch].failure is None]
     if not came:
+        if (reason := _expired(parts)) is not None:
+            return Verdict(bare.replace(status="expired", reason=reason))
         return Verdict(bare, _no_answer(decision, parts, is_late=is_late))
     ordered = came if decision.join == "first" else sorted(came)
     answers = [_Answer(decision.steps[branch], parts[branch].output or {}) for branch in ordered]
@@ -159,6 +161,14 @@ def _rest(decision: Decision, parts: Mapping[int, Part], used: set[str], *, is_l
             late = f"did not answer within {decision.deadline_ms:g} ms" if is_late else "was not waited for"
             said.append(f"{candidate.model} {late}")
     return said
+
+
+def _expired(parts: Mapping[int, Part]) -> str | None:
+    """Return how late the record was, if that is why nobody answered; None when something failed as well."""
+    failures = [part.failure for _, part in sorted(parts.items()) if part.failure is not None]
+    if not failures or any(failure.code != BranchExpiredError.code for failure in failures):
+        return None
+    return failures[0].message
 
 
 def _no_answer(decision: Decision, parts: Mapping[int, Part], *, is_late: bool) -> Failure:

@@ -5,7 +5,15 @@ Source of the `__streams.errors.` names: Apache Kafka KIP-1034, so that tools ma
 
 from __future__ import annotations
 
-from headrace.core.errors import BrokerError, ConfigError, HeadraceError, MachineError, PluginError, RecordError
+from headrace.core.errors import (
+    BrokerError,
+    ConfigError,
+    HeadraceError,
+    MachineError,
+    PluginError,
+    RecordError,
+    TransientError,
+)
 from headrace.core.failure import Failure
 from headrace.core.record import Headers, Message, Outgoing
 from headrace.core.wire.cloudevents import REASON_PREFIXES
@@ -30,6 +38,7 @@ def failure_class(error: BaseException) -> str:
         (BrokerError, "operator"),
         (ConfigError, "user"),
         (MachineError, "machine"),
+        (TransientError, "operator"),
     )
     return next((name for branch, name in branches if isinstance(error, branch)), "author")
 

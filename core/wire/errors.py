@@ -16,6 +16,7 @@ __all__ = [
     "SkippedError",
     "StateUnreadableError",
     "StepFailedError",
+    "StepQuarantinedError",
     "TextMissingError",
     "TextTypeError",
     "TombstoneError",
@@ -184,6 +185,18 @@ class StateUnreadableError(BrokerError):
     """
 
     code = "HR534"
+
+
+class StepQuarantinedError(PluginError):
+    """A step failed on so many records in a row that it is left alone for a while.
+
+    Trying it with every record would only slow the others down. Its records fail at once; after some seconds one of
+    them is tried, and when it passes all go on as ever. `headrace status` names the steps in quarantine,
+    `delivery.quarantine` sets how many records that takes. Mend: correct what ails the step (its last error is in the
+    message), then redrive the letters.
+    """
+
+    code = "HR611"
 
 
 class NotPlainError(PluginError):

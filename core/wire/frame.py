@@ -70,6 +70,7 @@ class _Carried(msgspec.Struct, frozen=True, array_like=True):
     era: int = 0
     since: int = -1
     only_output: str = ""
+    failure: dict[str, str] | None = None
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
@@ -238,6 +239,7 @@ def _carried(record: Record, tensors: Tensors) -> _Carried:
         record.era,
         record.since,
         record.only_output,
+        None if record.failure is None else dict(record.failure),
     )
 
 

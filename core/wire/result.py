@@ -12,7 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.record import Record
 
-__all__ = ["Assignment", "ResultBody", "ResultFacts", "Route", "Source", "Spent", "Timings", "iso_time", "result_body"]
+__all__ = [
+    "Assignment",
+    "Failed",
+    "ResultBody",
+    "ResultFacts",
+    "Route",
+    "Source",
+    "Spent",
+    "Timings",
+    "iso_time",
+    "result_body",
+]
 
 
 class _Part(BaseModel):
@@ -57,6 +68,16 @@ class Assignment(_Part):
     variant: str = Field(description="the variant")
 
 
+class Failed(_Part):
+    """Why a record ended with the fallback."""
+
+    code: str = Field(description="the error code, such as HR501")
+    kind: str = Field(alias="class", description="who can mend it: author, publisher, user, operator or machine")
+    error: str = Field(description="the error's class")
+    stage: str = Field(description="where it failed: ingress, egress, or a model's stage")
+    plugin: str = Field(description="the step that failed")
+
+
 class Timings(_Part):
     """Where the time went, in milliseconds; total runs from the message's Kafka timestamp to its result."""
 
@@ -79,7 +100,9 @@ class ResultBody(_Part):
     unit: str | None = Field(description="who or what an experiment is about")
     time: datetime = Field(description="when the result was made, UTC")
     status: Literal["ok", "filtered", "expired", "fallback"] = Field(description="how the record ended")
-    reason: str | None = Field(description="why it was filtered or has expired; null when status is ok")
+    reason: str | None = Field(
+        description="why it was filtered, has expired or ends with the fallback; null when status is ok"
+    )
     output: dict[str, Any] | None = Field(description="what the model said, by task")
     model: str | None = Field(
         description="the model that served, by its name in the pipeline file; null for an average of several"
@@ -91,6 +114,7 @@ class ResultBody(_Part):
     tags: dict[str, str] = Field(description="what steps noted about the record")
     timings: Timings
     attempt: int = Field(description="1 unless the record had to be tried again")
+    failure: Failed | None = Field(default=None, description="only when status is fallback: what it failed with")
 
 
 @dataclass(frozen=True)
@@ -127,7 +151,7 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
     the two together.
     """
     slip = record.slip
-    served = slip.served_model if slip else None
+    is_served = slip is not None and record.status != "fallback"
     body: dict[str, Any] = {
         "id": record.id,
         "source": record.source._asdict(),
@@ -139,8 +163,8 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
         "status": record.status,
         "reason": record.reason,
         "output": record.output,
-        "model": served,
-        "version": slip.version if slip else None,
+        "model": slip.served_model if slip and is_served else None,
+        "version": slip.version if slip and is_served else None,
         "assigned_model": slip.assigned_model if slip else None,
         "route": _route(record),
         "experiments": [_assignment(assigned) for assigned in record.experiments],
@@ -148,7 +172,7 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
         "timings": _timings(record, spent),
         "attempt": record.attempt,
     }
-    return body
+    return body if record.failure is None else {**body, "failure": dict(record.failure)}
 
 
 def _key(key: bytes | None) -> dict[str, str | None]:

@@ -86,6 +86,8 @@ def _show(facts: PipelineFacts, *, as_json: bool) -> None:
     _table("Members", ("stage", "client", "host", "partitions"), _members(facts))
     _table("Workers", ("worker", "group", "seen", "state", "plan"), _workers(facts))
     _table("Waiting for more answers", ("worker", "records", "since about"), _joins(facts))
+    _table("Waiting for a record", ("worker", "partition", "why"), _alive(facts, "held"))
+    _table("Steps in quarantine", ("worker", "step", "why"), _alive(facts, "quarantined"))
     _table("Model versions", ("model", "stage", "worker", "state"), _models(facts))
     _table("Aliases moved", ("alias", "version"), facts.aliases.items())
     _table("Stopped", ("what", "name", "why"), _stopped(facts))
@@ -145,6 +147,12 @@ def _joins(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
     for one in facts.workers:
         if one.alive and one.waiting:
             yield one.worker, f"{one.waiting:,}", one.waiting_since
+
+
+def _alive(facts: PipelineFacts, name: str) -> Iterator[tuple[str, ...]]:
+    for one in facts.workers:
+        if one.alive:
+            yield from ((one.worker, what, why) for what, why in getattr(one, name).items())
 
 
 def _models(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:

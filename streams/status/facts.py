@@ -63,7 +63,8 @@ class StageFacts:
 class WorkerFacts:
     """A worker by its last sign of life.
 
-    `waiting` is how many records wait at its egress for more answers, `waiting_since` about since when.
+    `held` partitions wait for a record, `quarantined` steps are left alone; `waiting` is how many records wait at its
+    egress for more answers, `waiting_since` about since when.
     """
 
     worker: str
@@ -77,6 +78,8 @@ class WorkerFacts:
     pid: int
     waiting: int = 0
     waiting_since: str = ""
+    held: Mapping[str, str] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

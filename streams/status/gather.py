@@ -156,6 +156,8 @@ def _worker(worker: Worker) -> WorkerFacts:
         pid=beat.pid,
         waiting=beat.waiting,
         waiting_since=beat.waiting_since,
+        held=beat.held,
+        quarantined=beat.quarantined,
     )
 
 

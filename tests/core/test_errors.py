@@ -16,7 +16,14 @@ from headrace.core import errors as tree
 from headrace.core.errors import HeadraceError, Place, ProblemsError
 
 # What a leaf hangs on; and the bundle of leaves, which has no code of its own.
-BRANCHES = (tree.ConfigError, tree.PluginError, tree.BrokerError, tree.MachineError, tree.RecordError)
+BRANCHES = (
+    tree.ConfigError,
+    tree.PluginError,
+    tree.BrokerError,
+    tree.MachineError,
+    tree.RecordError,
+    tree.TransientError,
+)
 NO_LEAVES = {HeadraceError, ProblemsError, *BRANCHES}
 
 

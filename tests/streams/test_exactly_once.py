@@ -21,6 +21,7 @@ from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.delivery import ReadAgainError
 from headrace.streams.exactly_once import ExactlyOnce
 from headrace.streams.flight import Flight
+from headrace.streams.hold import Held
 from headrace.streams.link import Shipment
 from headrace.streams.pipe import Outcome
 from headrace.streams.postbag import Postbag
@@ -141,6 +142,21 @@ async def test_several_batches_are_seen_at_their_commit(bench: Bench) -> None:
     await bench.delivery.commit()
     assert (await bench.results(), await bench.committed()) == ([b"a", b"b", b"c"], 3)
     assert bench.delivery.due_s is None
+
+
+async def test_of_a_batch_that_is_held_up_only_what_was_sent_is_committed(bench: Bench) -> None:
+    await bench.deliver(bench.slot(b"a"))
+    done, stuck, behind = bench.slot(b"b"), bench.slot(), bench.slot(b"d")
+    flight = Flight([], {bench.tp: bench.at})
+    flight.cut([Held(stuck.carrier, stuck.source, FAILURE, is_final=False)])
+    await bench.delivery.deliver(Outcome([done], [], list(flight.held)), flight, None)
+    await bench.delivery.commit()
+    assert (await bench.results(), await bench.committed()) == ([b"a", b"b"], stuck.source.offset)
+
+    await bench.delivery.renew([bench.tp])  # as whoever reads again does
+    await bench.deliver(stuck, behind)
+    await bench.delivery.commit()
+    assert (await bench.results(), await bench.committed()) == ([b"a", b"b", b"d"], 4)
 
 
 async def test_a_batch_is_committed_at_once_when_it_is_time(bench: Bench) -> None:

@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, ProducerFenced
 
-from headrace.core.record import Message
+from headrace.core.errors import ConfigError
+from headrace.core.failure import Failure
+from headrace.core.record import Message, Position
 from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.delivery import ReadAgainError
 from headrace.streams.errors import OffsetGapError, UnexpectedError
 from headrace.streams.health import Health
+from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.loop import LoopSettings, RecordLoop
 from headrace.streams.meter import Meter
 from headrace.streams.pipe import Outcome
@@ -177,6 +180,104 @@ async def running(world: World) -> AsyncIterator[asyncio.Task[None]]:
         await world.loop.stop()
         await asyncio.gather(task, return_exceptions=True)
         world.executor.shutdown()
+
+
+def held_at(offset: int, *, is_final: bool = False) -> Held:
+    said: dict[str, Any] = {"error": "E", "kind": "author", "message": "no", "stage": "s", "plugin": "p"}
+    position = Position(TP.topic, TP.partition, offset)
+    return Held(position, position, Failure(code="HR501", **said), is_final)
+
+
+class Holder(World):
+    """A world in which a record holds up the partition as often as `times` says; each wait is as long as a test."""
+
+    def __init__(self, count: int, at: int, *, times: float = 1, is_final: bool = False) -> None:
+        super().__init__(count)
+        self.stuck, self.times, self.is_final, self.now = at, times, is_final, 0.0
+        self.holding = Holding(HoldRules(), lambda: self.now)
+        settings = {"holding": self.holding, "on_final": lambda held: ConfigError(str(held.carrier.offset))}
+        self.loop._settings = replace(self.loop._settings, **settings)
+
+    def _process(self, messages: Sequence[Message]) -> Outcome:
+        outcome = super()._process(messages)
+        if self.times <= 0 or self.stuck not in [slot.source.offset for slot in outcome.slots]:
+            return outcome
+        self.times -= 1
+        kept = [slot for slot in outcome.slots if slot.source.offset < self.stuck]
+        return Outcome(kept, [], [held_at(self.stuck, is_final=self.is_final)])
+
+    async def hand_over(self, outcome: Outcome) -> list[Slot]:
+        return await super().hand_over(outcome) if outcome.slots else []
+
+    async def acknowledged(self, slots: Sequence[Slot]) -> None:
+        if slots:
+            await super().acknowledged(slots)
+
+
+@pytest.mark.parametrize("at", [0, 5, 8, 11])
+async def test_a_record_that_holds_up_its_partition_is_read_again_and_nothing_is_sent_past_it(at: int) -> None:
+    world = Holder(12, at, times=2)
+    async with running(world):
+        await until(lambda: world.times == 1 and bool(world.held))
+        await asyncio.sleep(0.02)
+        assert (world.committed, world.sent) == (at, list(range(at)))
+        assert world.health.is_ready, "the worker is well; it is the record that is not"
+        world.now += 10
+        await until(lambda: world.times == 0 and bool(world.held))
+        world.now += 10
+        await until(lambda: world.committed == 12)
+    assert world.sent == list(range(12)), "in order, and none twice"
+    assert world.holding.known({(TP.topic, TP.partition)}) == {}
+
+
+async def test_a_record_that_stops_the_worker_leaves_what_was_before_it_committed() -> None:
+    world = Holder(12, 5, times=9, is_final=True)
+    async with running(world) as task:
+        with pytest.raises(ConfigError, match=r"^5$"):
+            async with asyncio.timeout(PATIENCE_S):
+                await task
+    assert (world.committed, world.sent) == (5, [0, 1, 2, 3, 4])
+
+
+async def test_a_record_that_holds_up_its_partition_is_not_lost_when_somebody_else_waits_for_its_batch() -> None:
+    world = Holder(12, 5)
+    world.gate.clear()
+    async with running(world):
+        await until(lambda: len(world.loop._flights) == 2)
+        asyncio.get_running_loop().call_later(0.02, world.gate.set)
+        async with world.loop.held():
+            pass
+        await until(lambda: world.committed == 12)
+    assert world.sent == list(range(12))
+
+
+async def test_a_commit_that_fails_before_a_held_record_is_made_later() -> None:
+    world = Holder(12, 5)
+    world.commit_faults.append(KafkaConnectionError("gone"))
+    async with running(world) as task:
+        await until(lambda: not world.commit_faults)
+        world.now += 10
+        await until(lambda: world.committed == 12)
+        assert not task.done()
+    assert set(world.sent) == set(range(12))
+
+
+async def test_a_wait_that_is_over_by_time_is_not_told_again_while_its_partition_waits() -> None:
+    world = Holder(0, -1, times=1)
+    tick = Message(Position(TP.topic, TP.partition, -1), None, None, (), 0)
+
+    async def ticks() -> tuple[list[Message], dict[Any, int]]:
+        return [tick], {TP: 0}
+
+    world.loop._settings = replace(world.loop._settings, ticks=ticks)
+    async with running(world):
+        await until(lambda: world.times == 0 and bool(world.held))
+        told = world.events.count("process -1")
+        await asyncio.sleep(0.02)
+        assert world.events.count("process -1") == told
+        assert world.committed == 0, "an offset, and not that of a message that lies nowhere"
+        world.now += 10
+        await until(lambda: world.events.count("process -1") > told)
 
 
 async def test_every_record_is_sent_in_order_and_committed() -> None:

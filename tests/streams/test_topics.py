@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from headrace.core.errors import ProblemsError
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.dead import HEADROOM_BYTES
@@ -22,7 +23,7 @@ from headrace.streams.errors import (
     TopicMissingError,
     TopicRefusedError,
 )
-from headrace.streams.topics import ensure_topics
+from headrace.streams.topics import LARGEST_REQUEST_BYTES, ensure_topics
 from tests.support.client import Client
 
 pytestmark = pytest.mark.broker
@@ -137,6 +138,28 @@ async def test_a_dead_letter_topic_that_takes_too_little_is_refused(
     client.make_topic(plan.dead_topic)
     with pytest.raises(TopicLimitError, match=f"set its max.message.bytes to {LIMIT + HEADROOM_BYTES}"):
         await ensure_topics(plan, Connection(kafka.bootstrap))
+
+
+async def test_an_input_whose_largest_message_is_no_dead_letter_any_more_is_refused(
+    planned: MakePlan, client: Client, kafka: Running
+) -> None:
+    plan = planned()
+    client.make_topic(plan.input.topic, max_message_bytes=str(LARGEST_REQUEST_BYTES))
+    with pytest.raises(TopicLimitError, match=f"to {LARGEST_REQUEST_BYTES - HEADROOM_BYTES} at most"):
+        await ensure_topics(plan, kafka.bootstrap)
+
+
+async def test_all_topics_that_take_too_little_are_named_at_once(
+    planned: MakePlan, client: Client, kafka: Running, topic: Callable[..., str]
+) -> None:
+    apart = {"models": {"quick": "lexicon"}, "groups": {"apart": {"models": ["quick"]}}}
+    plan = planned(input={"topic": topic(), "text": "text"}, **apart)
+    small = [plan.dead_topic, *(topic.name for topic in plan.topics if topic.role == "link")]
+    for name in small:
+        client.make_topic(name, 8, max_message_bytes="1000")
+    with pytest.raises(ProblemsError) as caught:
+        await ensure_topics(plan, kafka.bootstrap)
+    assert [problem.topic for problem in caught.value.problems] == small  # type: ignore[attr-defined]
 
 
 @pytest.mark.provokes("HR213")

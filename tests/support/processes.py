@@ -12,6 +12,7 @@ from headrace.core.plan.stages import EGRESS
 from headrace.core.record import Message, Position
 from headrace.core.wire.state import StateReader, state_topic
 from headrace.streams.bisect import Retries
+from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.join import Joiner
 from headrace.streams.link import Outbound
 from headrace.streams.live import Live
@@ -41,23 +42,37 @@ class Processes:
             self.closing.callback(self.pipes[group.name].close)
         self.readers = {stage.reads: stage for stage in plan.stages if stage.reads}
         self.state = StateReader()
-        self.joiner = Joiner(state_topic(plan.pipeline), Meter("reviews")) if plan.keeps_joins else None
+        self.rules = HoldRules.of(plan.delivery)
+        self.holdings = {stage.name: Holding(self.rules) for stage in plan.stages}
+        self.joiner: Joiner | None = None
+        if plan.keeps_joins:
+            self.joiner = Joiner(state_topic(plan.pipeline), Meter("reviews"), is_cut=self.rules.cuts)
+        self.held: list[Held] = []
+        self.parked: dict[str, list[Message]] = {}
         self.dead: dict[int, Any] = {}
         self.results: dict[int, Mapping[str, Any]] = {}
         self.ends: list[int] = []
         self.hops: list[str] = []
 
     def run(self, topic: str, messages: Sequence[Message]) -> None:
-        """Take messages through the stage that reads the topic, and everything that follows."""
+        """Take messages through the stage that reads the topic, and everything that follows but for parked topics."""
         stage = self.readers[topic]
-        joiner = self.joiner if stage.name == EGRESS else None
-        outcome = self.pipes[stage.group].entry(stage.name, Outbound(self.plan, stage.name), joiner)(messages)
+        joiner, holding = self.joiner if stage.name == EGRESS else None, self.holdings[stage.name]
+        entry = self.pipes[stage.group].entry(stage.name, Outbound(self.plan, stage.name), joiner, holding)
+        outcome = entry(messages)
+        self.held += outcome.held
         for slot in outcome.slots:
             self._end(slot)
         for number, shipment in enumerate(outcome.shipments):
             self.hops.append(shipment.message.topic)
-            position = Position(shipment.message.topic, shipment.message.partition or 0, number)
-            self.run(shipment.message.topic, [message(shipment.message.value, position=position)])
+            topic = shipment.message.topic
+            parked = self.parked.get(topic)
+            offset = number if parked is None else len(parked)
+            sent = message(shipment.message.value, position=Position(topic, shipment.message.partition or 0, offset))
+            if parked is None:
+                self.run(topic, [sent])
+            else:
+                parked.append(sent)
 
     def _end(self, slot: Slot) -> None:
         for failure in slot.failures:
@@ -73,10 +88,11 @@ class Processes:
             self.state.add(sent.key, sent.value)
 
 
-def through(made: Processes, texts: Sequence[str]) -> Processes:
-    """Publish texts and take them to their ends."""
+def through(made: Processes, texts: Sequence[str], first: int = 0, **fields: Any) -> Processes:
+    """Publish texts from this offset on, and take them to their ends."""
     values = [json.dumps({"text": text}).encode() for text in texts]
-    made.run("reviews", [message(value, position=Position("reviews", 0, at)) for at, value in enumerate(values)])
+    positions = [Position("reviews", 0, first + at) for at in range(len(texts))]
+    made.run("reviews", [message(value, position=at, **fields) for value, at in zip(values, positions, strict=True)])
     return made
 
 

@@ -70,6 +70,7 @@ def test_no_model_follows_another(tmp_path: Path) -> None:
         ("ingress", "b.1"),
         ("b.1", "b.2"),
         ("a", "egress"),
+        ("b.1", "egress"),
         ("b.2", "egress"),
         ("ingress", "egress"),
     }

@@ -26,3 +26,11 @@ def test_without_retries_a_failing_record_ends_at_once() -> None:
 def test_between_processes_only_records_of_one_path_keep_their_order() -> None:
     assert "records of one key that take the same path" in promises(Delivery(), Link(), is_linked=True)[1]
     assert "order: none between processes" in promises(Delivery(), Link(balance="least_lag"), is_linked=True)[1]
+
+
+def test_it_says_what_becomes_of_a_failing_record() -> None:
+    fallback = Delivery(on_failure="fallback", fallback={"label": "unknown"}, retries=0)
+    assert "gets the fallback as its result at once" in promises(fallback, Link(), is_linked=False)[2]
+    stop = promises(Delivery(on_failure="stop", slow="pause"), Link(), is_linked=False)[2]
+    assert "stops the worker after 3 more attempts; those before it are delivered" in stop
+    assert stop.endswith("where its error may pass, its partition waits first, 600 s at most")

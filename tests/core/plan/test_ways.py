@@ -26,12 +26,14 @@ def test_every_model_of_an_order_may_be_the_last() -> None:
     )
 
 
-def test_the_parts_of_a_model_follow_each_other_and_only_the_last_one_ends() -> None:
+def test_the_parts_of_a_model_follow_each_other_and_a_record_may_end_at_any_of_them() -> None:
     assert ways(stages("a", parts=3), [("a",)]) == (
         ("ingress", "a.1"),
         ("ingress", "egress"),
         ("a.1", "a.2"),
+        ("a.1", "egress"),
         ("a.2", "a.3"),
+        ("a.2", "egress"),
         ("a.3", "egress"),
     )
 

@@ -150,10 +150,18 @@ class Deaf:
         return batch
 
 
+def needs(record: Record, options: HoldOptions) -> Record:
+    """Fail on the text `needs` until a file appears, as a step does whose service is away."""
+    if record.text.startswith("needs") and not Path(options.file).exists():
+        raise ConnectionError("the service is away")
+    return record
+
+
 class EchoOptions(Options):
     label: str = ""
     fails_to_load: bool = False
     ms: float = Field(default=0, ge=0)
+    needs: str = ""
 
 
 class Echo:
@@ -171,6 +179,8 @@ class Echo:
 
     def infer(self, batch: Batch) -> Sequence[Output]:
         time.sleep(self.options.ms / 1000 * len(batch))
+        if self.options.needs and not Path(self.options.needs).exists():
+            raise ConnectionError("the service is away")
         return [self._say(record.text) for record in batch]
 
     def _say(self, text: str) -> Any:
@@ -309,6 +319,7 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.postprocess("slow", slow, options=SlowOptions)
     catalog.preprocess("hold", hold, options=HoldOptions)
     catalog.preprocess("deaf", Deaf, options=DeafOptions)
+    catalog.preprocess("needs", needs, options=HoldOptions)
     catalog.model("echo", Echo, options=EchoOptions)
     catalog.model("patient", Patient, options=PatientOptions)
     catalog.model("held", Held, options=HeldOptions)

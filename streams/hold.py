@@ -1,0 +1,190 @@
+"""Records that hold up their partition instead of ending: until what ails them passes, or for good (`stop`)."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from headrace.core.config.pipeline import Delivery
+from headrace.core.failure import Failure
+from headrace.core.record import Position
+from headrace.core.wire.errors import SkippedError
+from headrace.streams.slot import Slot
+
+__all__ = ["Held", "HeldError", "HoldRules", "Holding"]
+
+FIRST_S = 1.0
+LONGEST_S = 30.0
+
+Tp = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+class Held(NamedTuple):
+    """A record that does not end.
+
+    Attributes:
+        carrier: where the message lies that brought it: nothing from there on is done.
+        source: where its own message lies.
+        failure: what it failed with.
+        is_final: whether the worker stops for it.
+    """
+
+    carrier: Position
+    source: Position
+    failure: Failure
+    is_final: bool
+
+    @property
+    def tp(self) -> Tp:
+        """The partition that it holds up."""
+        return self.carrier.topic, self.carrier.partition
+
+
+class HeldError(Exception):
+    """A batch was done up to records that hold up their partitions."""
+
+    def __init__(self, held: Sequence[Held]) -> None:
+        super().__init__(f"{len(held)} partitions are held up")
+        self.held = tuple(held)
+
+
+@dataclass(frozen=True)
+class HoldRules:
+    """What the file says of failed records.
+
+    Attributes:
+        stops: whether any of them stops the worker.
+        pauses: whether one that may pass holds up its partition.
+        patience_s: for how long at most.
+    """
+
+    stops: bool = False
+    pauses: bool = False
+    patience_s: float = 0.0
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> HoldRules:
+        """Return what this part of the file says."""
+        return cls(delivery.on_failure == "stop", delivery.slow == "pause", delivery.patience / 1000)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a batch may be done up to one of its messages only."""
+        return self.stops or self.pauses
+
+
+@dataclass
+class _Wait:
+    """A partition that waits: for which message, since when, how often it was tried, and until when."""
+
+    carrier: Position
+    since: float
+    until: float
+    rounds: int
+    why: str
+
+
+class Holding:
+    """Decides which failed records of a stage hold up their partition, and for how long.
+
+    The thread of the steps asks `begin`, `holds`, `waits` and `cut`, the loop everything else.
+
+    A branch of a parallel route may be waited for like any record, and where its model is: other answers wait at
+    egress meanwhile. But no worker stops for one. The join is told of it, and only what the join comes to can fail.
+
+    Args:
+        rules: what the file says.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, rules: HoldRules, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rules, self._clock = rules, clock
+        self._waits: dict[Tp, _Wait] = {}
+        self._judged: float | None = None
+        self._is_skipped: Callable[[Position], bool] = lambda carrier: False
+
+    def begin(self, is_skipped: Callable[[Position], bool]) -> None:
+        """Begin a batch, of which everything is judged alike.
+
+        Args:
+            is_skipped: tells which messages are to be passed over: whatever they brought, also the end of what had
+                waited with others, nothing of them holds up the partition.
+        """
+        self._judged, self._is_skipped = self._clock(), is_skipped
+
+    def holds(self, slot: Slot) -> bool:
+        """Whether the failure of a slot holds up its partition instead of ending the record."""
+        if not slot.failures or self._is_skipped(slot.carrier):
+            return False
+        return self.waits(slot) or any(self._is_final(slot, failure) for failure in slot.failures)
+
+    def waits(self, slot: Slot) -> bool:
+        """Whether a slot holds up its partition because its failure may pass."""
+        if self._is_skipped(slot.carrier):
+            return False
+        return any(self._is_waited_for(slot, failure) for failure in slot.failures)
+
+    def cut(self, slots: Sequence[Slot]) -> tuple[list[Slot], list[Held]]:
+        """Return the slots before the first of each partition that holds it up, and those first ones."""
+        first: dict[Tp, Held] = {}
+        for slot in slots:
+            tp = slot.carrier.topic, slot.carrier.partition
+            if tp not in first and self.holds(slot):
+                first[tp] = self._held(slot)
+        if not first:
+            return list(slots), []
+        return [slot for slot in slots if _is_before(slot, first)], list(first.values())
+
+    def note(self, held: Sequence[Held]) -> None:
+        """Let partitions wait, longer each time for the same message."""
+        for one in held:
+            before, now = self._waits.get(one.tp), self._clock()
+            is_again = before is not None and before.carrier == one.carrier
+            rounds = before.rounds + 1 if before is not None and is_again else 1
+            since = before.since if before is not None and is_again else now
+            wait_s = min(LONGEST_S, FIRST_S * 2 ** (rounds - 1)) * random.uniform(0.75, 1.25)
+            why = f"{one.source} waits: {one.failure.code} {one.failure.message}"
+            self._waits[one.tp] = _Wait(one.carrier, since, now + wait_s, rounds, why)
+
+    def waiting(self) -> Mapping[Tp, str]:
+        """Return the partitions that are not to be read now, and why."""
+        now = self._clock()
+        return {tp: wait.why for tp, wait in self._waits.items() if now < wait.until}
+
+    def passed(self, offsets: Mapping[Tp, int]) -> None:
+        """Forget what waited before these offsets: it is through."""
+        for tp, offset in offsets.items():
+            wait = self._waits.get(tp)
+            if wait is not None and offset > wait.carrier.offset:
+                del self._waits[tp]
+
+    def known(self, tps: Collection[Tp]) -> Mapping[Tp, str]:
+        """Return those of these partitions that are held up, whether or not it is time to try again, and why."""
+        return {tp: wait.why for tp, wait in self._waits.items() if tp in tps}
+
+    def _is_waited_for(self, slot: Slot, failure: Failure) -> bool:
+        if not (self._rules.pauses and failure.is_transient):
+            return False
+        wait = self._waits.get((slot.carrier.topic, slot.carrier.partition))
+        if wait is None or wait.carrier != slot.carrier:
+            return True
+        now = self._clock() if self._judged is None else self._judged
+        return now - wait.since < self._rules.patience_s
+
+    def _is_final(self, slot: Slot, failure: Failure) -> bool:
+        return self._rules.stops and failure.code != SkippedError.code and not slot.is_branch
+
+    def _held(self, slot: Slot) -> Held:
+        failures = slot.failures
+        failure = next(it for it in failures if self._is_waited_for(slot, it) or self._is_final(slot, it))
+        is_final = not self._is_waited_for(slot, failure)
+        return Held(slot.carrier, slot.source, failure, is_final)
+
+
+def _is_before(slot: Slot, first: Mapping[Tp, Held]) -> bool:
+    held = first.get((slot.carrier.topic, slot.carrier.partition))
+    return held is None or slot.carrier.offset < held.carrier.offset
