@@ -106,7 +106,7 @@ def test_a_partition_pauses_while_a_record_s_error_may_pass_and_the_others_go_on
         topics={"partitions": 2},
     )
     worker = pipeline.run()
-    pipeline.publish("first", "needs it", "raise", "after it", partition=0)
+    pipeline.publish("first", "needs it", "raise", "after it", partition=0, key=b"ann")
     pipeline.publish("one", "two", partition=1)
     assert {seen.body["output"]["text"] for seen in pipeline.outputs(3)} == {"first", "one", "two"}
     held = until("its heartbeat", lambda: status(pipeline)["workers"][0]["held"])

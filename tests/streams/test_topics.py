@@ -146,7 +146,7 @@ async def test_an_input_whose_largest_message_is_no_dead_letter_any_more_is_refu
     plan = planned()
     client.make_topic(plan.input.topic, max_message_bytes=str(LARGEST_REQUEST_BYTES))
     with pytest.raises(TopicLimitError, match=f"to {LARGEST_REQUEST_BYTES - HEADROOM_BYTES} at most"):
-        await ensure_topics(plan, kafka.bootstrap)
+        await ensure_topics(plan, Connection(kafka.bootstrap))
 
 
 async def test_all_topics_that_take_too_little_are_named_at_once(
@@ -158,7 +158,7 @@ async def test_all_topics_that_take_too_little_are_named_at_once(
     for name in small:
         client.make_topic(name, 8, max_message_bytes="1000")
     with pytest.raises(ProblemsError) as caught:
-        await ensure_topics(plan, kafka.bootstrap)
+        await ensure_topics(plan, Connection(kafka.bootstrap))
     assert [problem.topic for problem in caught.value.problems] == small  # type: ignore[attr-defined]
 
 
