@@ -88,6 +88,7 @@ class Client:
 
     def grow_topic(self, name: str, partitions: int) -> None:
         self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(20)
+        until(f"the new partitions of {name}", lambda: self.partitions(name) == partitions)
 
     def topics(self) -> list[str]:
         """The names of all topics."""
