@@ -24,9 +24,10 @@ WATCH = "import sys, pathlib, headrace.streams.broker as b; sys.stdin.read(); b.
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C mean Ctrl-C: a runner that starts the suite in the background has children ignore it."""
+    """Let Ctrl-C mean Ctrl-C (a runner in the background has it ignored), and let children keep what they compile."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the suite starts hundreds of processes of the same modules
 
 
 @pytest.fixture(scope="session", autouse=True)
