@@ -13,6 +13,7 @@ from headrace.core.wire.control import (
     ModelStop,
     ModelSwitch,
     PlanSeen,
+    RecordSkip,
     Setting,
     Skip,
     StagePause,
@@ -115,6 +116,13 @@ class Settings:
         for parts, skip in self._all(Skip):
             found.setdefault(parts["stage"], {})[int(parts["partition"])] = skip
         return found
+
+    def skipped_records(self) -> Mapping[str, frozenset[str]]:
+        """Return the records that no longer hold up a stage, by stage."""
+        found: dict[str, set[str]] = {}
+        for parts, _ in self._all(RecordSkip):
+            found.setdefault(parts["stage"], set()).add(parts["record"])
+        return {stage: frozenset(records) for stage, records in found.items()}
 
     def ready(self, model: str, version: str) -> Mapping[tuple[str, str], ModelReady]:
         """Return what workers say of a version of a model, by stage and instance."""

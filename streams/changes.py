@@ -170,6 +170,7 @@ class Changes:
                 stage: {partition: (skip.first, skip.until) for partition, skip in skips.items()}
                 for stage, skips in settings.skips().items()
             },
+            skipped_records=settings.skipped_records(),
         )
 
     async def _write(self, wanted: Mapping[str, Setting], *, why: str) -> None:

@@ -105,26 +105,26 @@ class Holding:
         self._rules, self._clock = rules, clock
         self._waits: dict[Tp, _Wait] = {}
         self._judged: float | None = None
-        self._is_skipped: Callable[[Position], bool] = lambda carrier: False
+        self._is_skipped: Callable[[Slot], bool] = lambda slot: False
 
-    def begin(self, is_skipped: Callable[[Position], bool]) -> None:
+    def begin(self, is_skipped: Callable[[Slot], bool]) -> None:
         """Begin a batch, of which everything is judged alike.
 
         Args:
-            is_skipped: tells which messages are to be passed over: whatever they brought, also the end of what had
-                waited with others, nothing of them holds up the partition.
+            is_skipped: tells which slots are to be passed over, since their message or their record is: whatever a
+                message brought, also the end of what had waited with others, nothing of it holds up the partition.
         """
         self._judged, self._is_skipped = self._clock(), is_skipped
 
     def holds(self, slot: Slot) -> bool:
         """Whether the failure of a slot holds up its partition instead of ending the record."""
-        if not slot.failures or self._is_skipped(slot.carrier):
+        if not slot.failures or self._is_skipped(slot):
             return False
         return self.waits(slot) or any(self._is_final(slot, failure) for failure in slot.failures)
 
     def waits(self, slot: Slot) -> bool:
         """Whether a slot holds up its partition because its failure may pass."""
-        if self._is_skipped(slot.carrier):
+        if self._is_skipped(slot):
             return False
         return any(self._is_waited_for(slot, failure) for failure in slot.failures)
 

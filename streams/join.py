@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from headrace.core.record import Message, Position
 from headrace.core.routing.waiting import Joins
-from headrace.core.wire.state import Kept, state_messages
+from headrace.core.wire.state import StateReader, state_messages
 from headrace.streams.fan import settle
 from headrace.streams.meter import Meter
 from headrace.streams.slot import Slot
@@ -25,12 +25,14 @@ class Joiner:
         meter: counts.
         is_cut: whether a batch may end before its messages do, because a record holds up its partition. Then each
             message keeps its own changes: what is delivered of a batch keeps what it did to the joins, all of it and
-            nothing else, and what is read again finds them as they were.
+            nothing else, and what is read again finds them as they were. What lies on the state topic is then known
+            here as well, or each time that a partition is held up all of it would be read again.
     """
 
     def __init__(self, topic: str, meter: Meter, *, is_cut: bool = False) -> None:
         self._topic, self._meter, self._is_cut = topic, meter, is_cut
         self._joins: dict[int, Joins] = {}
+        self._kept: dict[int, StateReader] = {}
         self.due_ms: Mapping[int, float] = {}
         """By partition, when the next wait ends by time. Replaced as a whole, so other threads may read it."""
         self.waiting = 0
@@ -38,10 +40,29 @@ class Joiner:
         self.oldest_ms: float | None = None
         """About when the one that waits longest began."""
 
-    def restore(self, kept: Mapping[int, Kept]) -> None:
-        """Take what was kept of the partitions that are ours now; called while no batch is under way."""
-        self._joins = {partition: Joins(one.ended, one.waiting) for partition, one in kept.items()}
+    def restore(self, kept: Mapping[int, StateReader]) -> None:
+        """Take what was kept of the partitions that are ours now; called while no batch is under way.
+
+        Raises:
+            StateUnreadableError: HR534.
+        """
+        found = {partition: reader.kept() for partition, reader in kept.items()}
+        self._joins = {partition: Joins(one.ended, one.waiting) for partition, one in found.items()}
+        self._kept = dict(kept) if self._is_cut else {}
         self._look()
+
+    def delivered(self, slots: Sequence[Slot]) -> None:
+        """Take note of what was kept with these slots: all of it lies on the state topic now."""
+        if not self._is_cut:
+            return
+        during = [message for slot in slots for name, message in slot.outgoing if name == "state"]
+        for message in (*during, *(message for slot in slots for message in slot.closing)):
+            if message.partition is not None:
+                self._kept.setdefault(message.partition, StateReader()).add(message.key, message.value)
+
+    def rewind(self) -> None:
+        """Go back to what was delivered, without reading it again; called while no batch is under way."""
+        self.restore(self._kept)
 
     def run(self, read: Read) -> list[Slot]:
         """Join a batch; return its slots in order, and those of records whose wait is over.

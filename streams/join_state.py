@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from headrace.core.wire.state import Kept, StateReader
+from headrace.core.wire.state import StateReader
 
 __all__ = ["read_state"]
 
@@ -20,7 +20,7 @@ PATIENCE_S = 20.0
 """A rebalance waits at most 30 s."""
 
 
-async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[int]) -> dict[int, Kept]:
+async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[int]) -> dict[int, StateReader]:
     """Return what lies on these partitions of the state topic.
 
     Args:
@@ -29,7 +29,6 @@ async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[i
         partitions: those that are ours.
 
     Raises:
-        StateUnreadableError: HR534.
         KafkaError: the broker does not answer; nothing may be read of the link then.
     """
     wanted = sorted(partitions)
@@ -45,10 +44,8 @@ async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[i
             raise KafkaError(f"the state on {topic} could not be read within {PATIENCE_S:g} s") from None
     finally:
         await consumer.stop()
-    kept = {number: reader.kept() for number, reader in readers.items()}
-    waiting = sum(len(one.waiting) for one in kept.values())
-    log.info("%d records wait for more answers, as kept on %s", waiting, topic)
-    return kept
+    log.info("%d records wait for more answers, as kept on %s", sum(map(len, readers.values())), topic)
+    return readers
 
 
 async def _partitions(consumer: Any, topic: str) -> set[int]:

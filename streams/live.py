@@ -27,6 +27,7 @@ class State:
         stopped_experiments: experiments that assign no record.
         paused: stage -> why it reads nothing.
         skips: stage -> partition -> offsets from, until that become dead letters.
+        skipped_records: stage -> sources of records that hold up nothing there.
     """
 
     versions: Mapping[str, str]
@@ -36,6 +37,7 @@ class State:
     stopped_experiments: frozenset[str] = frozenset()
     paused: Mapping[str, str] = field(default_factory=dict)
     skips: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
+    skipped_records: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Live:

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 2
 MOST_SURPRISES = 10
 MOST_BYTES = 8 << 20  # of a batch: as much as aiokafka fetches at once of eight partitions
+LARGE_BYTES = 1 << 20  # what messages are taken to be before any was read: Kafka's default limit of one
 IDLE_POLL_MS = 20  # while batches are in flight: their end, and a commit that is due, are seen by then
 BUSY_POLL_MS = 25  # while a batch fills up behind one that is at its steps
 QUIET_POLL_MS = 200  # while there are none; a record ends the wait at once, so this costs no latency
@@ -56,6 +57,7 @@ class LoopSettings:
         holding: knows which partitions wait for a record.
         pace: says how many messages may be read now.
         on_final: makes the error of a record that the worker stops for.
+        on_delivered: told what became of a batch once it is delivered.
         first_backoff_s: how long it pauses after an error.
         last_backoff_s: the longest such pause.
     """
@@ -69,6 +71,7 @@ class LoopSettings:
     holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
     pace: Pace = field(default_factory=lambda: Pace(None))
     on_final: Callable[[Held], HeadraceError] = lambda held: UnexpectedError(str(held.failure))
+    on_delivered: Callable[[Outcome], None] = lambda outcome: None
     first_backoff_s: float = 0.2
     last_backoff_s: float = 5.0
 
@@ -81,7 +84,8 @@ class RecordLoop:
         process: takes a batch through the steps; called in the executor.
         executor: has one thread, so that batches are processed in the order they were read.
         delivery: brings results, dead letters and offsets to the broker.
-        resume: seeks the assigned partitions to where reading begins.
+        resume: seeks the assigned partitions to where reading begins; told whether they are the same as before, with
+            all that was delivered since then committed.
         limit: how many records a batch may have.
         health: told whether the loop gets through to the broker.
         meter: told what is in flight.
@@ -95,7 +99,7 @@ class RecordLoop:
         process: Callable[[Sequence[Message]], Outcome],
         executor: Executor,
         delivery: Delivery,
-        resume: Callable[[], Awaitable[Mapping[Any, int]]],
+        resume: Callable[[bool], Awaitable[Mapping[Any, int]]],
         limit: BatchLimit,
         health: Health,
         meter: Meter,
@@ -110,11 +114,13 @@ class RecordLoop:
         self._open = asyncio.Event()
         self._open.set()
         self._stale = True
+        self._intact = False
         self._parted = False
         self._stopping = False
         self._backoff_s = settings.first_backoff_s
         self._surprises = 0
         self._commits = 0
+        self._usual_bytes: float = LARGE_BYTES
         self._failed_at: float | None = None
 
     async def run(self) -> None:
@@ -157,6 +163,7 @@ class RecordLoop:
 
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
+        self._intact = False
         self._stale = self._parted = True  # whatever a poll under way returns is dropped: someone else will read it
         try:
             await self._finish()
@@ -165,7 +172,7 @@ class RecordLoop:
 
     def assigned(self) -> None:
         """Partitions were given: before the next poll, take their positions."""
-        self._stale, self._parted = True, False
+        self._stale, self._parted, self._intact = True, False, False
 
     async def _turn_or_hold(self) -> None:
         try:
@@ -223,11 +230,12 @@ class RecordLoop:
                 self._health.reading(False, "waiting for partitions", self._settings.stage)
                 await asyncio.sleep(IDLE_POLL_MS / 1000)
                 return False
+            is_intact, self._intact = self._intact and not self._flights, True
             await self._abandon()
             self._stale = False
             partitions = self._consumer.assignment()
             await self._delivery.renew(partitions)
-            chosen = await self._resume()
+            chosen = await self._resume(is_intact)
             if not self._stale:
                 await self._passage.begin(partitions)
             if chosen and not self._stale:
@@ -285,16 +293,26 @@ class RecordLoop:
         Of frames the first comes alone: 64 of them hold one record each while little is to do, and 64 each after a
         stop, so what was seen before does not tell.
         """
-        limit, weigh = self._limit.records, self._settings.weigh
-        if sum(len(message.value or b"") for message in messages) >= MOST_BYTES:
+        limit, weigh, most = self._limit.records, self._settings.weigh, self._fitting(messages)
+        if most == 0:
             return 0
         if weigh is None:
-            return self._settings.pace.allowed(limit - len(messages))  # it may have shrunk meanwhile
+            return self._settings.pace.allowed(min(most, limit - len(messages)))  # it may have shrunk meanwhile
         if not messages:
             return 1
         weights = [weigh(message) for message in messages]
         held = sum(weights)
-        return max(1, (limit - held) // max(weights)) if held < limit else 0
+        return min(most, max(1, (limit - held) // max(weights))) if held < limit else 0
+
+    def _fitting(self, messages: Sequence[Message]) -> int:
+        """Return how many messages more a batch may have by their bytes, if they are as those of it, or before it.
+
+        One fetch may bring a large one of each partition, so looking only afterwards would be late.
+        """
+        size = sum(len(message.value or b"") for message in messages)
+        if messages:
+            self._usual_bytes = size / len(messages)
+        return max(1, int((MOST_BYTES - size) / max(1.0, self._usual_bytes))) if size < MOST_BYTES else 0
 
     async def _launch(self, flight: Flight) -> None:
         while not self._stale and (not self._open.is_set() or len(self._flights) >= IN_FLIGHT):
@@ -324,6 +342,7 @@ class RecordLoop:
         if previous is not None and previous.held:  # what comes after it is read again
             raise HeldError(previous.held)
         await self._delivery.deliver(outcome, flight, previous)
+        self._settings.on_delivered(outcome)
         self._settings.holding.passed(flight.through)
         if flight.held:
             raise HeldError(flight.held)
@@ -353,8 +372,14 @@ class RecordLoop:
             self._flights.clear()
             if any(isinstance(one, Exception) for one in outcomes):
                 self._stale = True  # whoever asked for the end, and whatever becomes of the commit: it is read again
-            await self._delivery.commit()  # a flight notes its offsets only after those before it, so these are safe
-        failures = [one for one in outcomes if isinstance(one, Exception) and not isinstance(one, HeldError)]
+            failures = [one for one in outcomes if isinstance(one, Exception) and not isinstance(one, HeldError)]
+            if failures:
+                self._intact = False
+            try:
+                await self._delivery.commit()  # a flight notes its offsets only after those before it: these are safe
+            except BaseException:
+                self._intact = False
+                raise
         for failure in failures:
             log.warning("a batch did not end and will be read again: %s: %s", type(failure).__name__, failure)
         return not failures
@@ -387,7 +412,7 @@ class RecordLoop:
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
         async with self._lock:
             await self._abandon()
-        self._stale = True
+        self._stale, self._intact = True, False
         if isinstance(error, ReadAgainError):
             return
         await asyncio.sleep(self._backoff_s)

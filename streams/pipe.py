@@ -153,7 +153,7 @@ class Pipe:
         way = _Way(outbound, holding or Holding(HoldRules()))
 
         def take(messages: Sequence[Message]) -> Outcome:
-            way.holding.begin(self._skips(stage))
+            way.holding.begin(self._passes_over(stage))
             if stage == INGRESS:
                 return self._from_input(messages, way)
             if joiner is not None:
@@ -358,6 +358,11 @@ class Pipe:
         for slot in slots:
             if slot.message is not None and is_skipped(slot.message.position):
                 slot.fail(_skipped(stage))
+
+    def _passes_over(self, stage: str) -> Callable[[Slot], bool]:
+        """Return what tells whether nothing of a slot holds up its partition: its message is skipped, or its record."""
+        is_skipped, records = self._skips(stage), self._live.state.skipped_records.get(stage, frozenset())
+        return lambda slot: is_skipped(slot.carrier) or (bool(records) and str(slot.source) in records)
 
     def _skips(self, stage: str) -> Callable[[Position], bool]:
         """Return what tells whether a stage is to pass over the message at a position, as was asked until now."""

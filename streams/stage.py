@@ -62,6 +62,9 @@ HEARTBEAT_MS = 1_000
 MAX_POLL_INTERVAL_MS = 300_000
 TIDY_EVERY_S = 3.0
 
+FETCH_BYTES = 1 << 20  # of one partition at once; aiokafka's default
+AHEAD_BYTES = 64 << 20  # what aiokafka may hold of all partitions, for it knows no limit of its own
+
 
 @dataclass(frozen=True)
 class WorkerParts:
@@ -149,6 +152,12 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         return self.parts.joiner if self.stage.kind == "egress" else None
 
     @property
+    def _width(self) -> int:
+        """How many partitions there are of what it reads; other workers may read some of them."""
+        facts = self.parts.topics.get(self.stage.reads or "")
+        return max(1, facts.partitions) if facts is not None else 1
+
+    @property
     def _balances(self) -> bool:
         return self.parts.plan.link.balance == "least_lag"
 
@@ -233,6 +242,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 holding=self._holding,
                 pace=Pace(None if is_link else plan.delivery.rate),
                 on_final=self._stopped_at,
+                on_delivered=lambda outcome: joiner.delivered(outcome.slots) if joiner is not None else None,
                 denied=self._denied,
                 ticks=Ticks(self._consumer, joiner).due if joiner is not None else None,
             ),
@@ -248,11 +258,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _stopped_at(self, held: Held) -> HeadraceError:
         failure, stage = held.failure, self.stage
         what = f"{held.source} failed at {failure.stage}: {failure.code} {failure.message}"
-        way = f"headrace skip {self.parts.plan.file} --stage {stage.name} --partition {held.carrier.partition}"
-        if held.carrier.offset < 0:  # the time of a join was over; there is no message to pass over
-            mend = "correct it and start again, or start again with on_failure: dead_letter"
-        else:
-            mend = f"correct it and start again, or pass over it: `{way}`"
+        # The end of a join may have come with a message of others, or with none, since its time was over.
+        one = f"--record {held.source}" if self._joiner is not None else f"--partition {held.carrier.partition}"
+        way = f"headrace skip {self.parts.plan.file} --stage {stage.name} {one}"
+        mend = f"correct it and start again, or pass over it: `{way}`"
         return StoppedAtRecordError(f"stopped at record {what}", mend=mend)
 
     def _new_delivery(self) -> Delivery:
@@ -273,7 +282,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             Sender(*producers, letters, compacted), Committer(self._commit, assigned, every_ms), producers
         )
 
-    async def _resume(self) -> Mapping[Any, int]:
+    async def _resume(self, is_intact: bool) -> Mapping[Any, int]:
         tps = self._consumer.assignment()
         source = self.parts.plan.input
         if self.stage.kind == "ingress":
@@ -282,7 +291,9 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         chosen = await take_positions(
             self._consumer, tps, source if self.stage.kind == "ingress" else source.link(), self.parts.meter.gap
         )
-        if self._joiner is not None:
+        if self._joiner is not None and is_intact:
+            self._joiner.rewind()
+        elif self._joiner is not None:
             state = state_topic(self.parts.plan.pipeline)
             kept = await read_state(lambda: self._new_consumer(None), state, [tp.partition for tp in tps])
             self._joiner.restore(kept)
@@ -328,6 +339,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             # New partitions, and a topic made anew, are seen within this time; 5 minutes by default.
             metadata_max_age_ms=10_000,
+            max_partition_fetch_bytes=min(FETCH_BYTES, AHEAD_BYTES // self._width),
             fetch_max_wait_ms=100,
             fetch_min_bytes=1,
         )

@@ -106,7 +106,7 @@ class Delivery(Section):
         description="so many records in a row on which a step fails put it into quarantine; 0 never",
     )
     rate: float | None = Field(
-        default=None, gt=0, le=10_000_000, description="records a second that a worker reads at most; unset: all"
+        default=None, ge=0.01, le=10_000_000, description="records a second that a worker reads at most; unset: all"
     )
     order: Literal["path", "key"] = Field(
         default="path", description="order of one key's results along one path, or at all; in one process both hold"

@@ -19,6 +19,7 @@ __all__ = [
     "ModelStop",
     "ModelSwitch",
     "PlanSeen",
+    "RecordSkip",
     "Setting",
     "SettingFormError",
     "Skip",
@@ -105,6 +106,15 @@ class Skip(Setting):
     time: Time = ""
 
 
+class RecordSkip(Setting):
+    """A record that no longer holds up its partition, or stops the worker: if it fails it is a dead letter."""
+
+    key = "skip/{stage}/record/{record}"
+
+    why: Why = ""
+    time: Time = ""
+
+
 class ModelReady(Setting):
     """A worker has a version of a model loaded and warm, or cannot load it."""
 
@@ -143,6 +153,7 @@ SETTINGS: tuple[type[Setting], ...] = (
     ModelStop,
     StagePause,
     Skip,
+    RecordSkip,
     ModelReady,
     ModelSwitch,
     PlanSeen,

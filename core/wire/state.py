@@ -104,6 +104,9 @@ class StateReader:
         self._waiting: dict[bytes, bytes] = {}
         self._ended: dict[bytes, deque[bytes]] = {}
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def add(self, key: bytes | None, value: bytes | None) -> None:
         """Take a message, in the order of the partition."""
         if key is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 from headrace.core.wire.control import Skip
@@ -9,7 +11,7 @@ from headrace.streams.control.errors import NothingToSkipError
 from headrace.streams.control.target import Reading
 from headrace.streams.offsets import Span
 
-__all__ = ["Skipping", "plan_skip"]
+__all__ = ["Skipping", "plan_skip", "refuse_no_record"]
 
 
 class Skipping(NamedTuple):
@@ -46,3 +48,17 @@ def plan_skip(stage: Reading, partition: int, count: int, spans: dict[int, Span]
     if before is not None and before.first <= span.next:
         until = max(until, before.until)
     return Skipping(span.next, until, max(0, span.end - until))
+
+
+def refuse_no_record(record: str, topics: Collection[str]) -> None:
+    """Refuse an id that no record can have whose message lies on one of these topics.
+
+    Raises:
+        NothingToSkipError: HR226.
+    """
+    found = re.fullmatch(r"(.+):[0-9]{1,9}:[0-9]{1,19}", record)
+    if found is None or found[1] not in topics:
+        raise NothingToSkipError(
+            f"{record!r} is no record of this pipeline",
+            mend=f"name it as the worker does, such as {min(topics)}:0:17; `headrace status` shows what waits",
+        )

@@ -75,6 +75,12 @@ def test_models_are_stopped_by_name() -> None:
     assert settings(**{"stopped/model/expert": {"why": "cost"}}).stopped_models() == {"expert": "cost"}
 
 
+def test_records_that_are_passed_over_are_kept_by_stage() -> None:
+    made = settings(**{"skip/egress/record/in:0:7": {}, "skip/egress/record/in:1:2": {}, "skip/a/record/in:0:7": {}})
+    assert made.skipped_records() == {"egress": {"in:0:7", "in:1:2"}, "a": {"in:0:7"}}
+    assert made.skips() == {}
+
+
 def test_skips_are_kept_by_stage_and_partition() -> None:
     made = settings(**{"skip/ingress/3": {"from": 5, "until": 7}, "skip/expert.1/0": {"from": 0, "until": 1}})
     assert made.skip("ingress", 3) == Skip(first=5, until=7)

@@ -95,6 +95,28 @@ def test_egress_stops_at_a_record_that_no_model_answers_and_keeps_its_joins(pipe
     assert letter.header("headrace.code") == "HR530"
 
 
+def test_a_worker_that_stopped_at_the_end_of_a_wait_is_let_past_that_record(pipeline: Pipeline) -> None:
+    pipeline.write(
+        models={"a": "echo", "b": "echo"},
+        route={"parallel": {"models": ["a", "b"], "join": "vote", "deadline": "2s"}},
+        groups={"out": {"stages": ["egress"]}, "far": {"models": ["b"]}},
+        delivery={"on_failure": "stop", "retries": 0},
+    )
+    workers = pipeline.run_groups("main", "out")
+    (bad,) = pipeline.publish("json null")
+    assert workers["out"].end() == 1
+    said = workers["out"].events[-1]["message"]
+    assert f"stopped at record {bad} failed at egress: HR531 " in said
+    way = f"headrace skip {pipeline.file} --stage egress --record {bad}"
+    assert said.endswith(f"pass over it: `{way}`")
+    pipeline.headrace(*way.split()[1:], "--why", "broken")
+    pipeline.run_groups("out")
+    (letter,) = pipeline.dead_letters(1)
+    assert letter.header("headrace.code") == "HR531"
+    pipeline.publish("0.5 bright")
+    assert [seen.body["output"]["label"] for seen in pipeline.outputs(1)] == ["bright"], "of the model that answered"
+
+
 @GUARANTEES
 def test_a_partition_pauses_while_a_record_s_error_may_pass_and_the_others_go_on(
     pipeline: Pipeline, tmp_path: Path, guarantee: str

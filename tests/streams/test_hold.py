@@ -85,10 +85,18 @@ def test_a_branch_is_waited_for_and_stops_nobody() -> None:
 
 def test_what_is_to_be_skipped_holds_up_nothing() -> None:
     holding = Holding(HoldRules(stops=True, pauses=True, patience_s=60))
-    holding.begin(lambda at: at.offset == 1)
+    holding.begin(lambda slot: slot.carrier.offset == 1)
     slots = [slot(0, 1, "HR530"), slot(0, 1, "HR501", is_transient=True), slot(0, 2, "HR501")]
     kept, (held,) = holding.cut(slots)
     assert (places(kept), held.carrier.offset) == ([(0, 1), (0, 1)], 2)
+
+
+def test_a_record_that_is_to_be_passed_over_holds_up_nothing_and_others_of_its_message_do() -> None:
+    holding = Holding(STOPS)
+    holding.begin(lambda slot: slot.source.offset == 901)
+    slots = [slot(0, 1, "HR530"), slot(0, 2, "HR501")]
+    kept, (held,) = holding.cut(slots)
+    assert (places(kept), held.source.offset) == ([(0, 1)], 902)
 
 
 def test_one_batch_is_judged_alike_however_long_it_takes() -> None:
@@ -97,10 +105,10 @@ def test_one_batch_is_judged_alike_however_long_it_takes() -> None:
     passing = slot(0, 2, "HR501", is_transient=True)
     holding.note(holding.cut([passing])[1])
     now = 59.0
-    holding.begin(lambda at: False)
+    holding.begin(lambda slot: False)
     now = 61.0
     assert holding.holds(passing)
-    holding.begin(lambda at: False)
+    holding.begin(lambda slot: False)
     assert not holding.holds(passing)
 
 

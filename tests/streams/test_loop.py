@@ -76,6 +76,7 @@ class World:
         self.is_assigned = True
         self.why_paused: str | None = None
         self.held: set[Tp] = set()
+        self.intact: list[bool] = []
         self.weights = 1
         self.health, self.meter = Health(), Meter("reviews")
         self.executor = ThreadPoolExecutor(1)
@@ -156,8 +157,9 @@ class World:
         self.committed = offsets[TP]
         self.events.append(f"commit {self.committed}")
 
-    async def _resume(self) -> Mapping[Tp, int]:
+    async def _resume(self, is_intact: bool) -> Mapping[Tp, int]:
         self.at = self.committed
+        self.intact.append(is_intact)
         self.events.append(f"resume {self.committed}")
         return {}
 
@@ -228,6 +230,7 @@ async def test_a_record_that_holds_up_its_partition_is_read_again_and_nothing_is
         await until(lambda: world.committed == 12)
     assert world.sent == list(range(12)), "in order, and none twice"
     assert world.holding.known({(TP.topic, TP.partition)}) == {}
+    assert world.intact == [False, True, True], "nothing is lost that was known of the partitions"
 
 
 async def test_a_record_that_stops_the_worker_leaves_what_was_before_it_committed() -> None:
@@ -260,6 +263,27 @@ async def test_a_commit_that_fails_before_a_held_record_is_made_later() -> None:
         await until(lambda: world.committed == 12)
         assert not task.done()
     assert set(world.sent) == set(range(12))
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+async def test_what_is_not_committed_before_a_held_record_or_not_ours_is_not_known_any_more(is_revoked: bool) -> None:
+    world = Holder(12, 5)
+    process = world._process
+
+    def _process(messages: Sequence[Message]) -> Outcome:
+        outcome = process(messages)
+        if outcome.held and is_revoked:
+            world.loop.assigned()
+        elif outcome.held:
+            world.commit_faults.append(KafkaConnectionError("gone"))
+        return outcome
+
+    world.loop._process = _process
+    async with running(world):
+        await until(lambda: world.times == 0 and len(world.intact) == 2)
+        world.now += 10
+        await until(lambda: world.committed == 12)
+    assert world.intact == [False, False]
 
 
 async def test_a_wait_that_is_over_by_time_is_not_told_again_while_its_partition_waits() -> None:
@@ -519,7 +543,7 @@ async def test_what_is_delivered_is_committed_while_the_next_batches_take_long()
 async def test_an_error_that_waiting_cannot_mend_ends_the_loop() -> None:
     world = World(4)
 
-    async def resume() -> Mapping[Tp, int]:
+    async def resume(is_intact: bool) -> Mapping[Tp, int]:
         raise OffsetGapError("expired", mend="say continue")
 
     world.loop._resume = resume

@@ -89,7 +89,10 @@ def test_a_record_that_comes_to_no_model_in_time_has_expired_once(
     assert made.results[0]["reason"].startswith("its deadline passed ")
 
 
-def test_a_partition_that_is_held_up_keeps_of_its_joins_what_was_delivered_and_no_more(processes: Start) -> None:
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_partition_that_is_held_up_keeps_of_its_joins_what_was_delivered_and_no_more(
+    processes: Start, is_read: bool
+) -> None:
     made = parked(processes, ["0.4 sad", "json null", "0.5 glad"])
     frames = made.parked[EGRESS]
     made.run(EGRESS, frames)
@@ -101,7 +104,10 @@ def test_a_partition_that_is_held_up_keeps_of_its_joins_what_was_delivered_and_n
     assert [run[:2] for run in ended.runs] == [(0, 1)]
 
     assert made.joiner is not None
-    made.joiner.restore({0: kept})
+    if is_read:
+        made.joiner.restore({0: made.state})
+    else:
+        made.joiner.rewind()
     made.holdings["egress"] = Holding(HoldRules())  # the file says dead_letter now
     made.run(EGRESS, frames[held.carrier.offset :])
     assert ({at: one.code for at, one in made.dead.items()}, sorted(made.ends)) == ({1: "HR530"}, [0, 1, 2])
@@ -129,6 +135,12 @@ def test_a_wait_that_is_over_by_time_holds_up_its_partition_and_waits_still_when
     assert [(one.carrier.offset, one.failure.code) for one in made.held] == [(-1, "HR531")]
     assert made.ends == []
     assert [one.record.source for one in made.state.kept().waiting] == [one.record.source for one in before.waiting]
+
+    assert made.joiner is not None
+    made.joiner.rewind()
+    made.live.change(skipped_records={"egress": frozenset({str(made.held[0].source)})})
+    made.run(EGRESS, [late])
+    assert (len(made.held), made.dead[0].code, made.ends) == (1, "HR531", [0]), "its worker names the way out: skip"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ class Processes:
         self.held += outcome.held
         for slot in outcome.slots:
             self._end(slot)
+        if joiner is not None:
+            joiner.delivered(outcome.slots)
         for number, shipment in enumerate(outcome.shipments):
             self.hops.append(shipment.message.topic)
             topic = shipment.message.topic

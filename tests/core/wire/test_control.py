@@ -39,7 +39,7 @@ settings = st.one_of(
 
 
 def a_key(kind: type[Setting]) -> str:
-    every = {"model", "alias", "version", "experiment", "stage", "instance", "plan"}
+    every = {"model", "alias", "version", "experiment", "stage", "instance", "plan", "record"}
     parts = {name: "a" for name in every if f"{{{name}}}" in kind.key}
     return setting_key(kind, **parts, **({"partition": 3} if kind is Skip else {}))
 

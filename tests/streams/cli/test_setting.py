@@ -82,6 +82,26 @@ def test_the_next_records_are_skipped(headrace: Headrace, controlled: Controlled
     assert (change["old"]["until"], change["new"]["from"], change["new"]["until"]) == (3, 2, 5)
 
 
+def test_one_record_is_passed_over(headrace: Headrace, controlled: Controlled) -> None:
+    record = f"{controlled.pipeline}:1:17"
+    outcome = headrace("skip", controlled.file, "--stage", "ingress", "--record", record, "--why", "poison")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines() == [
+        f"skip     record {record}, when it fails at ingress",
+        f"becomes  a dead letter in {controlled.pipeline}.dead",
+    ]
+    said = controlled.settings()[f"skip/ingress/record/{record}"]
+    assert isinstance(said, dict)
+    assert said["why"] == "poison"
+
+
+@pytest.mark.parametrize("more", [(), ("--partition", "0", "--record", "a:0:1")])
+def test_a_skip_names_one_thing(headrace: Headrace, controlled: Controlled, more: tuple[str, ...]) -> None:
+    outcome = headrace("skip", controlled.file, "--stage", "ingress", *more)
+    assert outcome.code == 2
+    assert "name one: a --partition, or a --record" in outcome.err
+
+
 def test_where_nothing_waits_there_is_nothing_to_skip(headrace: Headrace, controlled: Controlled) -> None:
     outcome = headrace("skip", controlled.file, "--stage", "ingress", "--partition", "7")
     assert outcome.code == 1

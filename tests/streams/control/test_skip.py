@@ -8,7 +8,7 @@ from hypothesis.strategies import integers
 
 from headrace.core.wire.control import Skip
 from headrace.streams.control.errors import NothingToSkipError
-from headrace.streams.control.skip import Skipping, plan_skip
+from headrace.streams.control.skip import Skipping, plan_skip, refuse_no_record
 from headrace.streams.control.target import Reading
 from headrace.streams.offsets import Span
 
@@ -60,3 +60,11 @@ def test_where_nothing_waits_there_is_nothing_to_skip(partition: int, span: Span
 def test_a_topic_that_is_not_there_has_no_partition() -> None:
     with pytest.raises(NothingToSkipError, match="it is not there"):
         plan_skip(STAGE, 0, 1, {}, None)
+
+
+def test_only_what_may_be_a_record_of_the_pipeline_is_passed_over() -> None:
+    refuse_no_record("reviews:0:17", ("reviews", "p.link.egress"))
+    refuse_no_record("p.link.egress:3:0", ("reviews", "p.link.egress"))
+    for wrong in ("reviews:0", "other:0:17", "reviews:0:-1", "reviews:0:x", "source|event"):
+        with pytest.raises(NothingToSkipError, match="is no record of this pipeline"):
+            refuse_no_record(wrong, ("reviews", "p.link.egress"))
