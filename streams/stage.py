@@ -251,8 +251,9 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _denied(self, error: Exception) -> HeadraceError | None:
         """Return what an error of the loop says of rights: of the group, of what is read, or of what is written."""
         found = denial(error, self.parts.connection, operation="Write", group=self.stage.consumer_group)
-        if found is not None and found.name in (self.stage.reads, self.parts.plan.input.topic):
-            return denial(error, self.parts.connection, operation="Read")
+        if found is not None and found.name in ("", self.stage.reads, self.parts.plan.input.topic):
+            # What aiokafka does not name is what offsets were to be committed of, in a transaction.
+            return denial(error, self.parts.connection, operation="Read", topic=found.name or str(self.stage.reads))
         return found
 
     def _stopped_at(self, held: Held) -> HeadraceError:

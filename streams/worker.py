@@ -14,6 +14,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from headrace.core.errors import HeadraceError
+from headrace.core.plan.access import group_access
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS, MAIN, GroupPlan, StagePlan, link_topic
 from headrace.streams.access.connection import Connection
@@ -217,8 +218,7 @@ async def _entries(
     async with Observer(connection, "start", is_wary=True) as observer:
         lags = {stage: lag for stage, lag in (await link_lags(observer, plan.pipeline)).items() if lag}
         joins = (group.app_id, *(stage.consumer_group for stage in group.stages if stage.reads or stage.name in lags))
-        client, consumer = await observer.client(), await observer.consumer()
-        await refuse_denied(connection, client, consumer, joins, group.heartbeat_topic)
+        await refuse_denied(connection, await observer.client(), joins, group_access(plan, group).rules)
     await _refuse_stranded(plan, connection, {name: lag for name, lag in lags.items() if plan.stage(name) is None})
     left = (stage for stage in group.stages if stage.reads is None and (stage.name in lags or stage.name in links))
     return (*group.entries, *(replace(stage, reads=link_topic(plan.pipeline, stage.name)) for stage in left))

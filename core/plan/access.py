@@ -10,7 +10,7 @@ from headrace.core.plan.stages import EGRESS, GroupPlan, StagePlan, link_topic
 from headrace.core.wire.mark import marks_topic, redrive_id
 from headrace.core.wire.state import state_topic
 
-__all__ = ["Access", "Rule", "plan_access"]
+__all__ = ["Access", "Rule", "group_access", "plan_access"]
 
 Resource = Literal["topic", "group", "transactional-id"]
 Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs", "Alter", "Delete"]
@@ -46,11 +46,12 @@ _OF_SOME: frozenset[Role] = frozenset(("input", "output", "dead", "heartbeat", "
 
 def plan_access(plan: Plan) -> tuple[Access, ...]:
     """Return what each group needs, then what publishers, readers and operators do."""
-    groups = (
-        Access(f"group {group.name}", f"workers of group {group.name}", tuple(_merged(_of_group(plan, group))))
-        for group in plan.groups.values()
-    )
-    return (*groups, *_people(plan))
+    return (*(group_access(plan, group) for group in plan.groups.values()), *_people(plan))
+
+
+def group_access(plan: Plan, group: GroupPlan) -> Access:
+    """Return what the workers of one group need."""
+    return Access(f"group {group.name}", f"workers of group {group.name}", tuple(_merged(_of_group(plan, group))))
 
 
 def _of_group(plan: Plan, group: GroupPlan) -> Iterator[Rule]:

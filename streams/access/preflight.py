@@ -1,83 +1,56 @@
-"""Looks before the start whether a worker may join its consumer groups: Faust would wait for that for ever."""
+"""Looks before the start whether a worker may do what it will have to: later it may be an hour until it shows.
+
+Faust would wait for a group or a topic for ever; a join's state is read when a worker is started again.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from headrace.core.plan.access import Rule
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.access.errors import AccessDeniedError
+from headrace.streams.access.rights import READ, WRITE, group_rights, topic_rights
 
 __all__ = ["refuse_denied"]
 
-# https://github.com/apache/kafka/blob/4.0/clients/src/main/java/org/apache/kafka/common/acl/AclOperation.java
-_READ = 1 << 3
-_UNKNOWN = -(1 << 31)  # what a broker without rules answers
-_TELLS = 3  # the first version of DescribeGroups that tells rights (KIP-430)
-_READ_S = 1.0
+_BITS = {"Read": READ, "Write": WRITE}
+"""Operations without which records could not go on. Without others links grow, and a warning says so."""
 
 
-async def refuse_denied(connection: Connection, client: Any, consumer: Any, groups: Iterable[str], topic: str) -> None:
-    """Refuse a start that would end in silence.
+async def refuse_denied(connection: Connection, client: Any, groups: Iterable[str], rules: Sequence[Rule]) -> None:
+    """Refuse a start that would end in silence, or some time later.
 
     Args:
         connection: whose rights these are.
         client: aiokafka's admin client.
-        consumer: one of aiokafka, without a group.
         groups: the consumer groups that the worker will join.
-        topic: the heartbeat topic, which Faust reads.
+        rules: what it needs; those on single topics are looked at.
 
     Raises:
-        AccessDeniedError: HR243, it may not join a group, or not read the topic.
+        AccessDeniedError: HR243, it may not join a group, or not read or write a topic.
     """
     from aiokafka.errors import KafkaError
 
     try:
         for group in groups:
-            allowed = await _operations(client, group)
-            if allowed is not None and allowed != _UNKNOWN and not allowed & _READ:
+            allowed = await group_rights(client, group)
+            if allowed is not None and not allowed & READ:
                 raise AccessDeniedError(connection.principal, "Read", "group", group)
-        await _fetch(consumer, topic)
+        await _refuse_topics(
+            connection, client, [rule for rule in rules if rule.resource == "topic" and not rule.is_prefix]
+        )
     except KafkaError as error:
-        if (denied := denial(error, connection, topic=topic)) is not None:
+        if (denied := denial(error, connection)) is not None:
             raise denied from None  # any other fault passes, or shows itself later
 
 
-async def _operations(client: Any, group: str) -> int | None:
-    """Return the operations that we are allowed on a group, a bit each; None when the broker does not tell."""
-    from aiokafka.protocol.admin import DescribeGroupsRequest, DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
-
-    class Described(DescribeGroupsRequest_v3):  # type: ignore[misc]  # aiokafka has no types
-        # aiokafka 0.14 reads this answer as one of version 2, and loses what it was asked for.
-        RESPONSE_TYPE = DescribeGroupsResponse_v3
-
-    class Describe(DescribeGroupsRequest):  # type: ignore[misc]
-        def build(self, request_struct_class: Any) -> Any:
-            return Described([group], True) if request_struct_class.API_VERSION >= _TELLS else None
-
-    node = await client.find_coordinator(group)
-    try:
-        response = await client._send_request(Describe([group]), node)
-    except AttributeError:  # nothing was built: the broker is older
-        return None
-    allowed: int = response.groups[0][-1]
-    return allowed
-
-
-async def _fetch(consumer: Any, topic: str) -> None:
-    """Read once from a topic: metadata are told also to those who may not read."""
-    from aiokafka import TopicPartition
-
-    partition = TopicPartition(topic, 0)
-    consumer.assign([partition])
-    try:
-        async with asyncio.timeout(_READ_S):
-            end = (await consumer.end_offsets([partition]))[partition]
-            consumer.seek(partition, max(0, end - 1))  # a record that is there comes at once
-            await consumer.getmany(partition, timeout_ms=300)
-    except TimeoutError:
-        pass
-    finally:
-        consumer.unsubscribe()
+async def _refuse_topics(connection: Connection, client: Any, rules: Sequence[Rule]) -> None:
+    allowed = await topic_rights(client, [rule.name for rule in rules])
+    for rule in rules:
+        for operation in rule.operations:
+            bit = _BITS.get(operation)
+            if bit is not None and not allowed.get(rule.name, bit) & bit:
+                raise AccessDeniedError(connection.principal, operation, "topic", rule.name)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from headrace.streams.broker import Running
 from tests.support.pipeline import Pipeline
+from tests.support.secured import Secured
 
 MakePipeline = Callable[[str], Pipeline]
 
@@ -32,6 +34,14 @@ def make_pipeline(kafka: Running, tmp_path_factory: pytest.TempPathFactory) -> I
 def pipeline(make_pipeline: MakePipeline) -> Iterator[Pipeline]:
     """A pipeline of the test's own; its workers end with the test, and a failed test shows their last words."""
     with ending(make_pipeline("test")) as made:
+        yield made
+
+
+@pytest.fixture
+def guarded(secured: Secured, tmp_path: Path, topic: Callable[[], str]) -> Iterator[Pipeline]:
+    """A pipeline on a broker with rules; its file says nothing of the broker, the environment of each worker does."""
+    with ending(Pipeline(tmp_path, topic(), secured.node.bootstrap)) as made:
+        made.write(broker=None)
         yield made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from tests.journeys.conftest import ending
 from tests.support.certificates import KEY_PASSWORD
 from tests.support.client import until
 from tests.support.pipeline import Pipeline
-from tests.support.secured import PASSWORD, Rule, Secured
+from tests.support.secured import PASSWORD, Rule, Secured, rules_of, user_of
 
 pytestmark = pytest.mark.broker
 
@@ -22,36 +21,8 @@ GROUPS = {"ingress": {"stages": ["ingress"]}, "echo": {"models": ["echo"]}}
 
 
 @pytest.fixture
-def pipeline(secured: Secured, tmp_path: Path, topic: Any) -> Iterator[Pipeline]:
-    """A pipeline whose file says nothing of the broker: the environment of each worker does."""
-    with ending(Pipeline(tmp_path, topic(), secured.node.bootstrap)) as made:
-        made.write(broker=None)
-        yield made
-
-
-def rules_of(pipeline: Pipeline, secured: Secured) -> dict[str, list[Rule]]:
-    """Return what `plan --acls` says of each who needs something, for a user of that name; users are made."""
-    told = json.loads(pipeline.headrace("plan", str(pipeline.file), "--acls", "--json"))
-    found = {}
-    for access in told["access"]:
-        user = f"{pipeline.name}-{access['who'].rpartition(' ')[2]}"
-        secured.add_user(user)
-        found[access["who"]] = [
-            Rule(
-                f"User:{user}",
-                {"transactional-id": "TRANSACTIONAL_ID"}.get(rule["resource"], rule["resource"].upper()),
-                rule["name"],
-                rule["pattern"].upper(),
-                {"DescribeConfigs": "DESCRIBE_CONFIGS"}.get(operation, operation.upper()),
-            )
-            for rule in access["rules"]
-            for operation in rule["operations"]
-        ]
-    return found
-
-
-def user_of(rules: list[Rule]) -> str:
-    return rules[0].principal.removeprefix("User:")
+def pipeline(guarded: Pipeline) -> Pipeline:
+    return guarded
 
 
 def own_topics(pipeline: Pipeline) -> list[str]:

@@ -5,6 +5,7 @@ Its plain listener is the operator's: whoever comes there may do everything, as 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +25,9 @@ from headrace.streams.broker.port import HOST, free
 from tests.support.certificates import KEY_PASSWORD, Authority
 from tests.support.client import Client
 from tests.support.node import Node
+from tests.support.pipeline import Pipeline
 
-__all__ = ["PASSWORD", "Secured"]
+__all__ = ["PASSWORD", "Rule", "Secured", "rules_of", "user_of"]
 
 PASSWORD = "planted-secret-7c3a"
 """Of every user; tests look for it wherever a person or a program may look."""
@@ -132,3 +134,29 @@ class Secured:
             for mechanism in ("scram-sha-256", "scram-sha-512"):
                 found[f"listener.name.{name}.{mechanism}.sasl.jaas.config"] = scram
         return found
+
+
+def rules_of(pipeline: Pipeline, secured: Secured) -> dict[str, list[Rule]]:
+    """Return what `plan --acls` says of each who needs something, for a user of that name; users are made."""
+    told = json.loads(pipeline.headrace("plan", str(pipeline.file), "--acls", "--json"))
+    found = {}
+    for access in told["access"]:
+        user = f"{pipeline.name}-{access['who'].rpartition(' ')[2]}"
+        secured.add_user(user)
+        found[access["who"]] = [
+            Rule(
+                f"User:{user}",
+                {"transactional-id": "TRANSACTIONAL_ID"}.get(rule["resource"], rule["resource"].upper()),
+                rule["name"],
+                rule["pattern"].upper(),
+                {"DescribeConfigs": "DESCRIBE_CONFIGS"}.get(operation, operation.upper()),
+            )
+            for rule in access["rules"]
+            for operation in rule["operations"]
+        ]
+    return found
+
+
+def user_of(rules: list[Rule]) -> str:
+    """The user that rules are for."""
+    return rules[0].principal.removeprefix("User:")

@@ -1,0 +1,134 @@
+"""Exactly once on a Kafka with rules: joins, second workers and redrives by no more than `plan --acls` prints.
+
+Every right that the guarantee adds is left out once: the worker that lacks it has to end with the rule that it needs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.client import Seen, until
+from tests.support.pipeline import Pipeline
+from tests.support.secured import Rule, Secured, rules_of, user_of
+from tests.support.worker import Worker
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
+
+GROUPS = ("front", "b", "main")
+
+
+class Crew:
+    """The workers of a pipeline that joins the answers of two processes; each group has a user of its own."""
+
+    def __init__(self, pipeline: Pipeline, secured: Secured, *without: Rule) -> None:
+        pipeline.write(
+            broker=None,
+            input={"topic": pipeline.input, "text": "text", "unit": "text"},
+            preprocess=["fault"],
+            models={"a": "echo", "b": "echo"},
+            route={"parallel": {"models": ["a", "b"], "join": "vote"}},
+            experiments={"one": {"variants": {"control": {}, "treatment": {}}}},
+            groups={"front": {"stages": ["ingress"], "models": ["a"]}, "b": {"models": ["b"]}},
+            topics={"partitions": 2},
+            delivery={"guarantee": "exactly_once", "retries": 1},
+        )
+        self._pipeline, self._secured = pipeline, secured
+        self.rules = rules_of(pipeline, secured)
+        secured.allow(rule for some in self.rules.values() for rule in some if rule not in without)
+
+    def start(self, group: str, name: str = "w1") -> Worker:
+        """Start one more worker of a group under the group's user; it is not ready yet."""
+        variables = self._secured.variables(self.user(group))
+        return self._pipeline.start("--group", group, "--worker", name, **variables)
+
+    def user(self, group: str) -> str:
+        """The user of a group."""
+        return user_of(self.rules[f"group {group}"])
+
+
+def dues(pipeline: Pipeline, count: int) -> list[str]:
+    """Publish records of both partitions, and return their ids."""
+    values: list[Any] = [{"value": json.dumps({"text": f"mood {at}"}), "partition": at % 2} for at in range(count)]
+    return pipeline.client.publish(pipeline.input, *values)
+
+
+def ids(seen: list[Seen]) -> list[str]:
+    return sorted(one.body["id"] for one in seen)
+
+
+def test_a_join_runs_exactly_once_with_just_the_rights_that_the_plan_prints(
+    guarded: Pipeline, secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = Crew(guarded, secured)
+    for worker in [crew.start(group, name) for group in GROUPS for name in ("w1", "w2")]:
+        worker.ready()
+    published = dues(guarded, 200)
+    results, _ = guarded.ended()
+    assert ids(results) == sorted(published)
+    (mended,) = guarded.publish("flaky 2")
+    guarded.dead_letters(1)
+    for name, value in secured.variables(user_of(crew.rules["operators"])).items():
+        monkeypatch.setenv(name, value)
+    guarded.headrace("dlq", "redrive", str(guarded.file), "--yes")
+    rival = crew.start("main")  # a second one of this name
+    rivals = (guarded.workers[GROUPS.index("main") * 2], rival)
+    until("an end of the fight", lambda: any(one.process.poll() is not None for one in rivals), patience_s=90)
+    (loser,) = [one for one in rivals if one.process.poll() is not None]
+    assert (loser.process.returncode, loser.events[-1]["code"]) == (1, "HR216")
+    published += dues(guarded, 200)
+    results, _ = guarded.ended()
+    assert ids(results) == sorted([*published, mended])
+    assert {tuple(seen.body["route"]["path"]) for seen in results} == {("a", "b")}
+    assert guarded.client.all(f"{guarded.name}.exposures")
+    assert guarded.client.all(f"{guarded.name}.state.egress"), "or nothing ever waited"
+    alive = [worker for worker in guarded.workers if worker is not loser]
+    for worker in guarded.workers:
+        assert not [line for line in worker.warnings if "uthoriz" in line or "denie" in line]
+    assert [worker.terminate() for worker in alive] == [0] * 6
+
+
+class Missing(NamedTuple):
+    """A rule that is left out, whose it is, and what its worker then says before it has read a record."""
+
+    group: str
+    resource: str
+    name: str
+    operation: str
+    words: str
+
+
+MISSING = [
+    Missing("front", "TRANSACTIONAL_ID", "{p}.ingress.", "WRITE", "Write on transactional id '{p}.ingress."),
+    Missing("b", "TRANSACTIONAL_ID", "{p}.b.", "WRITE", "Write on transactional id '{p}.b."),
+    Missing("main", "TRANSACTIONAL_ID", "{p}.egress.", "WRITE", "Write on transactional id '{p}.egress."),
+    Missing("front", "TOPIC", "{p}.link.b", "WRITE", "Write on topic '{p}.link.b'"),
+    Missing("front", "TOPIC", "{p}.exposures", "WRITE", "Write on topic '{p}.exposures'"),
+    Missing("b", "TOPIC", "{p}.link.b", "READ", "Read on topic '{p}.link.b'"),
+    Missing("b", "TOPIC", "{p}.link.egress", "WRITE", "Write on topic '{p}.link.egress'"),
+    Missing("b", "GROUP", "{p}.b", "READ", "Read on group '{p}.b'"),
+    Missing("main", "TOPIC", "{p}.state.egress", "WRITE", "Write on topic '{p}.state.egress'"),
+    Missing("main", "TOPIC", "{p}.state.egress", "READ", "Read on topic '{p}.state.egress'"),
+    Missing("main", "TOPIC", "{p}.dead", "WRITE", "Write on topic '{p}.dead'"),
+]
+
+
+@pytest.mark.provokes("HR243")
+@pytest.mark.parametrize("case", MISSING, ids=lambda case: f"{case.operation} {case.resource} {case.name}")
+def test_a_right_that_exactly_once_needs_and_lacks_ends_the_worker_with_the_rule(
+    guarded: Pipeline, secured: Secured, case: Missing
+) -> None:
+    user = f"{guarded.name}-{case.group}"
+    pattern = "PREFIXED" if case.name.endswith(".") else "LITERAL"
+    rule = Rule(f"User:{user}", case.resource, case.name.format(p=guarded.name), pattern, case.operation)
+    crew = Crew(guarded, secured, rule)
+    assert rule in crew.rules[f"group {case.group}"]
+    worker = crew.start(case.group)
+    assert worker.end(60) == 1
+    last = worker.events[-1]
+    assert last["code"] == "HR243"
+    words = f"denies User:{user} {case.words.format(p=guarded.name)}"
+    assert words in last["message"], last["message"]
+    assert not [line for line in worker.lines if "Traceback" in line]
