@@ -37,15 +37,15 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @contextmanager
-def publishing(pipeline: Pipeline) -> Iterator[list[str]]:
-    """Publish a few records all the time."""
+def publishing(pipeline: Pipeline, text: str = "a good film {}") -> Iterator[list[str]]:
+    """Publish a few records all the time; {} in their text is their number."""
     published: list[str] = []
     stop = threading.Event()
 
     def publish() -> None:
         while not stop.wait(0.02):
             at = len(published)
-            published.extend(pipeline.publish(*(f"a good film {at + more}" for more in range(5)), key=b"ann"))
+            published.extend(pipeline.publish(*(text.format(at + more) for more in range(5)), key=b"ann"))
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -94,6 +94,35 @@ def test_a_version_is_promoted_under_load_and_rolled_back(pipeline: Pipeline, re
     assert control[b"ready/reviews@2/expert/w1"] is None, "a worker says of no version that it has it once it is let go"
     assert control[b"switched/reviews@2/w1"] is None
     assert registry.aliases("reviews") == {"prod": 1}
+
+
+def test_joined_answers_are_of_one_version_when_it_is_promoted_under_load_exactly_once(
+    pipeline: Pipeline, registry: Registry
+) -> None:
+    """The mean of two equal answers is that answer, and of answers by two versions is not."""
+    both = {name: {"onnx": {"model": "reviews@prod"}} for name in ("expert", "twin")}
+    pipeline.write(
+        models=both,
+        route={"parallel": {"models": [*both], "join": "average"}},
+        delivery={"guarantee": "exactly_once"},
+        groups={**APART, "twin": {"models": ["twin"]}},
+    )
+    workers = pipeline.run_groups(*GROUPS, "twin")
+    with publishing(pipeline, "a good film") as published:
+        until("some results", lambda: pipeline.client.ends(pipeline.output).get(0, (0, 0))[1] > 20)
+        pipeline.headrace("model", "promote", str(pipeline.file), "reviews@2")
+        workers["main"].kill()
+        (after,) = pipeline.publish("a good film")
+        pipeline.run_groups("main")
+    results, dead = pipeline.ended()
+    assert dead == []
+    assert sorted(seen.body["id"] for seen in results) == sorted([*published, after])
+    assert {tuple(seen.body["route"]["path"]) for seen in results} == {("expert", "twin")}
+    scores: dict[str, set[float]] = {}
+    for seen in results:
+        scores.setdefault(seen.body["plan"], set()).add(round(seen.body["output"]["scores"]["positive"], 5))
+    (one,), (other,) = scores.values()  # a plan has one version
+    assert one != other
 
 
 def test_a_file_that_names_another_number_under_lag_leaves_each_record_its_version(
