@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos chaos-full check format types docs snapshot shape bench clean
+.PHONY: help setup demo test test-fast chaos chaos-full soak check format types docs snapshot shape bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -37,6 +37,9 @@ chaos: $(VENV)/.dev ## Let 25 faults strike pipelines under load and judge what 
 
 chaos-full: $(VENV)/.dev ## The same with 100 faults for each of 3 seeds and each guarantee; takes hours and root
 	$(BIN)/python -m tests.chaos --set full
+
+soak: $(VENV)/.dev ## Run a pipeline for an hour at half of what it can take, and see whether it stays as it was; MINUTES=n for less
+	$(BIN)/python -m tests.soak --keep $(if $(MINUTES),--minutes $(MINUTES))
 
 types: ## Make the tree that type checkers read: .typing/headrace -> the mapped folders
 	@mkdir -p .typing/headrace

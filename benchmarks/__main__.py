@@ -31,7 +31,7 @@ def main() -> int:
         tables = _measure(Path(folder), asked)
     print("\n".join(table.markdown() for table in tables))
     if asked.keep:
-        keep(PAGE, tables, asked.runs)
+        keep(PAGE, tables, f"{asked.runs} runs")
     return 0 if all(bar.is_met for table in tables for bar in table.bars) else 1
 
 

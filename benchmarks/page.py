@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: a head, and a section a table; measuring some of them anew keeps the others."""
+"""A page of tables: a section each under a head; measuring some of them anew keeps all others as they are."""
 
 from __future__ import annotations
 
@@ -19,26 +19,21 @@ itself; Kafka, load and driver share core 1. Machines differ and are noisy: the 
 _SECTION = "\n## "
 
 
-def keep(page: Path, tables: Sequence[Table], runs: int) -> None:
+def keep(page: Path, tables: Sequence[Table], how: str) -> None:
     """Write the tables into the page, each in the place of the one with its title, new ones behind the others.
 
     Args:
-        page: the file; it need not be there.
+        page: the file; one that is not there becomes the page of the benchmarks.
         tables: what was measured.
-        runs: how many interleaved runs each is the median of.
+        how: said beside the day and the machine.
     """
-    sections = _sections(page.read_text()) if page.exists() else {}
+    head, *sections_there = (page.read_text() if page.exists() else HEAD).split(_SECTION)
+    sections = {one.partition("\n")[0]: f"## {one}" for one in sections_there}
     for table in tables:
-        sections[table.title] = f"{table.markdown().rstrip()}\n- {_measured(runs)}\n"
-    page.write_text("\n".join([HEAD, *(text.strip("\n") + "\n" for text in sections.values())]))
+        sections[table.title] = f"{table.markdown().rstrip()}\n- {_measured(how)}\n"
+    page.write_text("\n".join([head.strip("\n") + "\n", *(text.strip("\n") + "\n" for text in sections.values())]))
 
 
-def _sections(text: str) -> dict[str, str]:
-    """Return the sections of a page by their titles."""
-    found = text.split(_SECTION)[1:]
-    return {one.partition("\n")[0]: f"## {one}" for one in found}
-
-
-def _measured(runs: int) -> str:
+def _measured(how: str) -> str:
     facts = ", ".join(f"{name} {value}" for name, value in machine().items())
-    return f"measured {time.strftime('%Y-%m-%d')}, {runs} runs; {facts}"
+    return f"measured {time.strftime('%Y-%m-%d')}, {how}; {facts}"
