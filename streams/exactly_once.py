@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
-from headrace.core.errors import RecordError
 from headrace.core.wire.errors import ResultRefusedError
 from headrace.streams.commit import Committer
 from headrace.streams.delivery import ReadAgainError
 from headrace.streams.flight import Flight
+from headrace.streams.outbox import heard
 from headrace.streams.pipe import Outcome
 from headrace.streams.postbag import Post, Postbag
 from headrace.streams.sender import refusal
@@ -138,41 +138,33 @@ class ExactlyOnce:
             async with asyncio.timeout(TRANSACTION_S):
                 for post in posts:
                     sent.append(await self._sent(post))  # noqa: PERF401 - an error must find those before it here
-                outcomes = await asyncio.gather(*sent, return_exceptions=True)
+                if sent:
+                    await asyncio.wait(set(sent))
         except BaseException as error:
             for future in sent:
-                future.add_done_callback(_heard)
+                future.add_done_callback(heard)
             if isinstance(error, TimeoutError):
                 raise KafkaTimeoutError(f"a batch was not acknowledged within {TRANSACTION_S:g} s") from None
             raise
-        self._judge([(post, it) for post, it in zip(posts, outcomes, strict=True) if isinstance(it, BaseException)])
+        self._judge([(post, failed) for post, it in zip(posts, sent, strict=True) if (failed := it.exception())])
 
     async def _sent(self, post: Post) -> asyncio.Future[Any]:
-        topic, partition = post.message.topic, post.message.partition
-        if partition is not None and not await self._transactions.knows(post.tp, topic, partition):
+        try:
+            return await self._transactions.send(post.tp, post.message, alone=post.alone, compress=post.compress)
+        except (
+            ResultRefusedError,
+            MessageSizeTooLargeError,
+        ) as error:  # before anything was sent: the others of the batch are not to fail with it
             refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            fault = f"topic {topic!r} has no partition {partition}"
-            refused.set_exception(ResultRefusedError(fault, mend="correct the sink, or the topic"))
+            refused.set_exception(error)
             return refused
-        return await self._transactions.send(post.tp, post.message, alone=post.alone, compress=post.compress)
 
     def _judge(self, failed: Sequence[tuple[Post, BaseException]]) -> None:
         """Raise what a send failed with; what was the message's fault is remembered first."""
-        refused = [(post, why) for post, error in failed if post.owed and (why := _refusal(error)) is not None]
+        refused = [(post, why) for post, error in failed if post.owed and (why := refusal(error)) is not None]
         for post, why in refused:
             self._postbag.refuse(post, why)
         if refused:
             raise ReadAgainError(f"{len(refused)} messages were refused; the first: {refused[0][1]}")
         if failed:
             raise failed[0][1]
-
-
-def _refusal(error: BaseException) -> RecordError | None:
-    # An AssertionError is here a broken transaction, not an unknown partition: those are looked for before.
-    return None if isinstance(error, AssertionError) else refusal(error)
-
-
-def _heard(future: asyncio.Future[Any]) -> None:
-    """Take note of an error that nobody waits for, or asyncio complains that nobody did."""
-    if not future.cancelled():
-        future.exception()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -19,14 +19,15 @@ from headrace.core.record import Outgoing
 from headrace.core.wire.dead import Failure, stub
 from headrace.core.wire.errors import ResultRefusedError, ResultTooLargeError
 from headrace.streams.dead_letter import DeadLetters
+from headrace.streams.outbox import Outbox
 from headrace.streams.pipe import Outcome
 from headrace.streams.slot import Slot
 
-__all__ = ["Pending", "Sender", "handed", "refusal", "too_large", "without_key"]
+__all__ = ["Pending", "Sender", "refusal", "too_large", "without_key"]
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
-# aiokafka asserts that a partition exists. A refusal is the message's fault and for ever; anything else is waited out.
-_REFUSALS = (*_TOO_LARGE, InvalidTimestampError, ResultRefusedError, AssertionError)
+# A refusal is the message's fault and for ever; anything else is waited out.
+_REFUSALS = (*_TOO_LARGE, InvalidTimestampError, ResultRefusedError)
 
 
 class Pending(NamedTuple):
@@ -35,12 +36,14 @@ class Pending(NamedTuple):
     Attributes:
         slots: whose it is; several only for a frame.
         of: the output's name, the link's topic, or the failure.
-        acknowledgement: done when the broker has it.
+        message: what is sent.
+        acknowledgement: done when the broker has it, and whatever else is in its batch.
         is_stub: whether it is what remains of a dead letter that was refused.
     """
 
     slots: Sequence[Slot]
     of: str | Failure
+    message: Outgoing
     acknowledgement: asyncio.Future[Any]
     is_stub: bool = False
 
@@ -61,7 +64,7 @@ class Sender:
     def __init__(
         self, producer: Any, dead_producer: Any, letters: DeadLetters, compacted: Collection[str] = ()
     ) -> None:
-        self._producer, self._dead_producer, self._letters = producer, dead_producer, letters
+        self._outbox, self._dead_outbox, self._letters = Outbox(producer), Outbox(dead_producer), letters
         self._compacted = frozenset(compacted)
 
     async def hand_over(self, outcome: Outcome) -> list[Pending]:
@@ -69,11 +72,11 @@ class Sender:
         pending = []
         for slot in outcome.slots:
             for output, message in slot.outgoing:
-                pending.append(Pending((slot,), output, await self._send(self._producer, message)))
+                pending.append(Pending((slot,), output, message, await self._send(self._outbox, message)))
             pending += [await self._bury(slot, failure) for failure in slot.failures]
         for shipment in outcome.shipments:
-            sent = await self._send(self._producer, shipment.message)
-            pending.append(Pending(shipment.slots, "link", sent))
+            sent = await self._send(self._outbox, shipment.message)
+            pending.append(Pending(shipment.slots, "link", shipment.message, sent))
         return pending
 
     async def acknowledged(self, pending: Sequence[Pending]) -> None:
@@ -82,13 +85,18 @@ class Sender:
         Raises:
             KafkaError: anything else that a send failed with; nothing of the batch may be committed then.
         """
-        outcomes = await asyncio.gather(*(one.acknowledgement for one in pending), return_exceptions=True)
-        again = []
-        for one, outcome in zip(pending, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                again += await self._instead(one, outcome)
-        if again:
-            await self.acknowledged(again)
+        while pending:
+            together = Counter(one.acknowledgement for one in pending)
+            await asyncio.wait(together)
+            refused = {future: error for future in together if (error := future.exception()) is not None}
+            if not refused:
+                return
+            pending = [
+                instead
+                for one in pending
+                if (error := refused.get(one.acknowledgement)) is not None
+                for instead in await self._instead(one, error, is_alone=together[one.acknowledgement] == 1)
+            ]
 
     async def close(self, outcome: Outcome) -> None:
         """Send what is only to be kept once everything else of this batch, and of those before, is acknowledged.
@@ -97,58 +105,39 @@ class Sender:
             KafkaError: it was not acknowledged; nothing of the batch may be committed then.
         """
         closing = [message for slot in outcome.slots for message in slot.closing]
-        await asyncio.gather(*[await handed(self._producer, message) for message in closing])
+        await asyncio.gather(*{await self._outbox.put(message) for message in closing})
 
-    async def _instead(self, refused: Pending, error: BaseException) -> list[Pending]:
+    async def _instead(self, refused: Pending, error: BaseException, *, is_alone: bool) -> list[Pending]:
         why = refusal(error)
-        if why is None or refused.is_stub:
+        if why is None:
+            raise error
+        if not is_alone:  # the broker refuses a batch for one of its messages: each goes again, and only that one fails
+            outbox = self._dead_outbox if isinstance(refused.of, Failure) else self._outbox
+            alone = await outbox.put_alone(refused.message, compress=outbox is self._dead_outbox)
+            return [refused._replace(acknowledgement=alone)]
+        if refused.is_stub:
             raise error
         if isinstance(refused.of, str):
             failure = self._letters.refused(refused.of, why)
             return [await self._bury(slot, failure) for slot in refused.slots]
         remains = stub(await self._letters.letter(refused.slots[0], refused.of), type(error).__name__)
-        return [Pending(refused.slots, refused.of, await self._send(self._dead_producer, remains), is_stub=True)]
+        sent = await self._send(self._dead_outbox, remains)
+        return [Pending(refused.slots, refused.of, remains, sent, is_stub=True)]
 
     async def _bury(self, slot: Slot, failure: Failure) -> Pending:
         letter = await self._letters.letter(slot, failure)
-        return Pending((slot,), failure, await self._send(self._dead_producer, letter))
+        return Pending((slot,), failure, letter, await self._send(self._dead_outbox, letter))
 
-    async def _send(self, producer: Any, message: Outgoing) -> asyncio.Future[Any]:
+    async def _send(self, outbox: Outbox, message: Outgoing) -> asyncio.Future[Any]:
         """Hand one message over; what never leaves is answered as if the broker had refused it."""
         try:
             if message.key is None and message.topic in self._compacted:
                 raise without_key(message.topic)
-            return await handed(producer, message)
+            return await outbox.put(message)
         except _REFUSALS as error:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.set_exception(error)
             return future
-
-
-async def handed(producer: Any, message: Outgoing) -> asyncio.Future[Any]:
-    """Hand a message to a producer and return its pending acknowledgement."""
-    headers = list(message.headers)
-    if message.partition is not None and message.partition not in await producer.partitions_for(message.topic):
-        # The topic may have grown, as links do with the input; by itself aiokafka would look within 5 minutes.
-        await producer.client.force_metadata_update()
-    if message.key is None and message.value is None:
-        # A tombstone without a key: Kafka takes it, aiokafka's send() does not, its batches do.
-        batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=message.timestamp_ms, headers=headers)
-        partition = message.partition
-        if partition is None:
-            partition = random.choice(sorted(await producer.partitions_for(message.topic)))
-        alone: asyncio.Future[Any] = await producer.send_batch(batch, message.topic, partition=partition)
-        return alone
-    future: asyncio.Future[Any] = await producer.send(
-        message.topic,
-        message.value,
-        key=message.key,
-        partition=message.partition,
-        timestamp_ms=message.timestamp_ms,
-        headers=headers,
-    )
-    return future
 
 
 def too_large() -> ResultTooLargeError:

@@ -16,8 +16,7 @@ from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, 
 from aiokafka.producer import sender
 
 from headrace.core.record import Outgoing
-from headrace.streams.lone import send_alone
-from headrace.streams.sender import handed
+from headrace.streams.outbox import Outbox
 
 __all__ = ["TRANSACTION_S", "Transactions"]
 
@@ -42,6 +41,7 @@ class Transactions:
     def __init__(self, make: Callable[[str], Any], group: str) -> None:
         self._make, self._group = make, group
         self._producers: dict[Any, Any] = {}
+        self._outboxes: dict[Any, Outbox] = {}
         self._begun: set[Any] = set()
         self._parting: set[asyncio.Task[None]] = set()
 
@@ -64,6 +64,7 @@ class Transactions:
                 failures.append(producer)
             else:
                 self._producers[tp] = producer
+                self._outboxes[tp] = Outbox(producer)
         if failures:
             self._part()
             raise failures[0]
@@ -71,7 +72,7 @@ class Transactions:
     async def send(
         self, tp: Any, message: Outgoing, *, alone: bool = False, compress: bool = False
     ) -> asyncio.Future[Any]:
-        """Hand a message over in the transaction of this partition; return its pending acknowledgement.
+        """Hand a message over in the transaction of this partition; return its batch's pending acknowledgement.
 
         Args:
             tp: the partition that was read.
@@ -80,16 +81,15 @@ class Transactions:
             compress: whether that batch is compressed.
 
         Raises:
+            ResultRefusedError: the topic has no such partition.
+            MessageSizeTooLargeError: the message is larger than any request may be.
             KafkaError: the transaction is broken.
         """
-        producer = await self._producer(tp)
+        await self._producer(tp)
+        outbox = self._outboxes[tp]
         if alone or compress:
-            return await _whole(send_alone(producer, message, compress=compress))
-        return await _whole(handed(producer, message))
-
-    async def knows(self, tp: Any, topic: str, partition: int) -> bool:
-        """Whether the broker has this partition of a topic."""
-        return partition in await self._of(tp).partitions_for(topic)
+            return await _whole(outbox.put_alone(message, compress=compress))
+        return await _whole(outbox.put(message))
 
     async def commit(self, offsets: Mapping[Any, int]) -> None:
         """Commit the transactions of these partitions, with their offsets in them.
@@ -149,6 +149,7 @@ class Transactions:
         for producer in self._producers.values():
             self._part_with(producer)
         self._producers.clear()
+        self._outboxes.clear()
         self._begun.clear()
 
     def _part_with(self, producer: Any) -> None:

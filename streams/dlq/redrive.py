@@ -25,7 +25,7 @@ from headrace.streams.dlq.message import fits, original
 from headrace.streams.dlq.target import Target
 from headrace.streams.dlq.whole import Span
 from headrace.streams.errors import BrokerUnreachableError
-from headrace.streams.sender import handed
+from headrace.streams.outbox import Outbox
 
 __all__ = ["Picked", "Report", "Wish", "pick", "redrive"]
 
@@ -183,11 +183,12 @@ async def _chunks(letters: Box, picked: Picked, wish: Wish) -> AsyncIterator[lis
 async def _send(wish: Wish, producer: Any, chunk: list[Letter]) -> None:
     """Send letters and marks, all of them or none."""
     topic = marks_topic(wish.plan.pipeline)
+    outbox = Outbox(producer)
     async with producer.transaction():
         sent = []
         for letter in chunk:
             mark = Mark(died=letter.reasons["time"], time=now(), who=author(), to=wish.target.topic)
-            sent.append(await handed(producer, _message(wish, letter)))
+            sent.append(await outbox.put(_message(wish, letter)))
             sent.append(await producer.send(topic, encode_mark(mark), key=letter.place.encode()))
         await asyncio.gather(*sent)
 
