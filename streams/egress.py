@@ -16,6 +16,7 @@ from headrace.streams.slot import Slot
 __all__ = ["STAGE", "Deliver"]
 
 STAGE = "egress"
+_BYTES = (bytes, type(None))  # a union would be made anew for every header
 
 
 class Deliver:
@@ -98,9 +99,9 @@ def _fault(message: Outgoing, topics: Sequence[str]) -> str:
     """Return what the producer cannot send in a message; it would fail there half-written, and all of its batch."""
     if message.topic not in topics:
         return f"topic {message.topic!r}, which the sink did not name in topics()"
-    if not isinstance(message.key, bytes | None) or not isinstance(message.value, bytes | None):
+    if not isinstance(message.key, _BYTES) or not isinstance(message.value, _BYTES):
         return "a key or a value that is not bytes"
     for name, value in message.headers:
-        if not isinstance(name, str) or not isinstance(value, bytes | None):
+        if not isinstance(name, str) or not isinstance(value, _BYTES):
             return f"header {name!r}, which is not a name with bytes"
     return ""

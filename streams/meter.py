@@ -8,6 +8,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from headrace.streams.histogram import BatchHistogram
 from headrace.streams.slot import Slot
 
 __all__ = ["Meter"]
@@ -33,11 +34,11 @@ class Meter:
             buckets=_SECONDS,
             registry=at,
         )
-        self._total_seconds = Histogram(
+        self._total_seconds = BatchHistogram(
             "headrace_record_seconds",
             "Time from a record's timestamp to its result",
-            ["pipeline"],
-            buckets=_SECONDS,
+            pipeline,
+            bounds=_SECONDS,
             registry=at,
         )
         self._lag = Gauge(
@@ -91,10 +92,7 @@ class Meter:
         ends = Tally(body["status"] for body in bodies if body is not None)
         for status, count in ends.items():
             self._records.labels(self._pipeline, status).inc(count)
-        observe = self._total_seconds.labels(self._pipeline).observe
-        for body in bodies:
-            if body is not None:
-                observe(body["timings"]["total"] / 1000)
+        self._total_seconds.observe(body["timings"]["total"] / 1000 for body in bodies if body is not None)
 
     def in_flight(self, stage: str, count: int) -> None:
         """Note how many records a stage has read whose results are not all acknowledged."""

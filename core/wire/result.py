@@ -150,11 +150,11 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
     Plain dicts, since building and checking a pydantic model costs more than some models' inference; a test holds
     the two together.
     """
-    slip = record.slip
+    slip, at = record.slip, record.source
     is_served = slip is not None and record.status != "fallback"
     body: dict[str, Any] = {
         "id": record.id,
-        "source": record.source._asdict(),
+        "source": {"topic": at.topic, "partition": at.partition, "offset": at.offset},
         "pipeline": facts.pipeline,
         "plan": record.plan or facts.plan,
         **_key(record.key),
