@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from headrace.streams.commit import Committer
@@ -14,6 +14,10 @@ from headrace.streams.sender import Sender
 __all__ = ["AtLeastOnce"]
 
 
+async def _unwritten(partitions: Iterable[Any]) -> None:
+    """Write nothing."""
+
+
 class AtLeastOnce:
     """A `Delivery`: the next batch is handed over while the one before is being acknowledged.
 
@@ -21,10 +25,18 @@ class AtLeastOnce:
         sender: sends results and dead letters.
         committer: holds the offsets of landed flights.
         producers: what the sender sends with; connected and closed here.
+        mark: writes what the journal says of partitions.
     """
 
-    def __init__(self, sender: Sender, committer: Committer, producers: Sequence[Any] = ()) -> None:
-        self._sender, self._committer, self._producers = sender, committer, producers
+    def __init__(
+        self,
+        sender: Sender,
+        committer: Committer,
+        producers: Sequence[Any] = (),
+        mark: Callable[[Iterable[Any]], Awaitable[None]] = _unwritten,
+    ) -> None:
+        self._sender, self._committer, self._producers, self._mark = sender, committer, producers, mark
+        self._turn = asyncio.Lock()  # a mark goes with the committed offset: one that overtook a commit would undo it
 
     async def start(self) -> None:
         """Connect the producers."""
@@ -66,7 +78,17 @@ class AtLeastOnce:
 
     async def commit(self) -> None:
         """Commit what is acknowledged."""
-        await self._committer.commit()
+        async with self._turn:
+            await self._committer.commit()
+
+    async def mark(self, partitions: Iterable[Any]) -> None:
+        """Write what the journal says of these partitions, with the offsets that are committed.
+
+        Raises:
+            KafkaError: it could not be written.
+        """
+        async with self._turn:
+            await self._mark(partitions)
 
     async def close(self) -> None:
         """Close the producers."""

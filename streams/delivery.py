@@ -58,6 +58,14 @@ class Delivery(Protocol):
         """Commit what is done."""
         ...
 
+    async def mark(self, partitions: Iterable[Any]) -> None:
+        """Write what the journal says of these partitions, with the offsets that are committed.
+
+        Raises:
+            KafkaError: it could not be written.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of the broker; what is not committed is read again."""
         ...

@@ -8,7 +8,7 @@ before: while one flight is being delivered, the steps of the next run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,10 @@ from headrace.streams.transactions import TRANSACTION_S, Transactions
 __all__ = ["ExactlyOnce"]
 
 
+async def _unwritten(partitions: Iterable[Any]) -> None:
+    """Write nothing."""
+
+
 class ExactlyOnce:
     """A `Delivery`.
 
@@ -39,6 +43,8 @@ class ExactlyOnce:
         assigned: returns the partitions that are still ours.
         every_ms: least milliseconds between two commits under load.
         on_commit: told the offsets that are committed.
+        words: returns the metadata that goes with a partition's offset.
+        mark: writes what the journal says of partitions.
     """
 
     def __init__(
@@ -49,7 +55,10 @@ class ExactlyOnce:
         assigned: Callable[[], frozenset[Any] | set[Any]],
         every_ms: float,
         on_commit: Callable[[Mapping[Any, int]], None],
+        words: Callable[[Any, int], str] = lambda tp, offset: "",
+        mark: Callable[[Iterable[Any]], Awaitable[None]] = _unwritten,
     ) -> None:
+        self._words, self._mark = words, mark
         self._transactions, self._postbag, self._on_commit = transactions, postbag, on_commit
         self._committer = Committer(self._commit, assigned, every_ms)
         self._turn = asyncio.Lock()
@@ -112,6 +121,18 @@ class ExactlyOnce:
         async with self._whole():
             await self._committer.commit()
 
+    async def mark(self, partitions: Iterable[Any]) -> None:
+        """Write what the journal says of these partitions, with the offsets that are committed.
+
+        By the member of the group, not in a transaction: of the two the broker keeps the later one, and one of a member
+        that has lost the partition it refuses. After an error nothing is written: what is committed is not known then.
+
+        Raises:
+            KafkaError: it could not be written.
+        """
+        async with self._whole(), _in_time():
+            await self._mark(partitions)
+
     async def close(self) -> None:
         """Let go of the broker."""
         await self._transactions.close()
@@ -128,7 +149,7 @@ class ExactlyOnce:
                 raise
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
-        await self._transactions.commit(offsets)
+        await self._transactions.commit({tp: (offset, self._words(tp, offset)) for tp, offset in offsets.items()})
         self._on_commit(offsets)
         self._postbag.forget(offsets)
 
@@ -168,3 +189,12 @@ class ExactlyOnce:
             raise ReadAgainError(f"{len(refused)} messages were refused; the first: {refused[0][1]}")
         if failed:
             raise failed[0][1]
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(TRANSACTION_S):
+            yield
+    except TimeoutError:
+        raise KafkaTimeoutError(f"the journal was not written within {TRANSACTION_S:g} s") from None

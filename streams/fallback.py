@@ -7,13 +7,14 @@ from typing import Any
 
 from headrace.core.failure import Failure
 from headrace.core.record import Record
-from headrace.core.wire.errors import FrameUnreadableError, PlanChangedError, SkippedError
+from headrace.core.wire.errors import FrameUnreadableError, PlanChangedError, ProcessKilledError, SkippedError
 from headrace.streams.slot import Slot
 
 __all__ = ["Fallback"]
 
-# What was skipped was not tried; what fits no plan can be redriven and then be answered.
-_NOT_FOR = frozenset(error.code for error in (SkippedError, PlanChangedError, FrameUnreadableError))
+# What was skipped was not tried; what fits no plan can be redriven and then be answered. Of what killed its process
+# nothing is to be run again, and a fallback still goes through sinks.
+_NOT_FOR = frozenset(error.code for error in (SkippedError, PlanChangedError, FrameUnreadableError, ProcessKilledError))
 
 
 class Fallback:

@@ -22,10 +22,11 @@ class Flight:
         sent: set once everything was handed to the producer; keeps the order of partitions and keys.
         task: the running flight; its exception is the flight's.
         held: the records at which it ends before its messages do; nothing after it may be delivered.
+        is_alone: whether it is one suspect message, and nothing else is at work in the process.
     """
 
-    def __init__(self, messages: Sequence[Message], offsets: Mapping[Any, int]) -> None:
-        self.messages, self.offsets = messages, offsets
+    def __init__(self, messages: Sequence[Message], offsets: Mapping[Any, int], *, is_alone: bool = False) -> None:
+        self.messages, self.offsets, self.is_alone = messages, offsets, is_alone
         self.stepped = asyncio.Event()
         self.sent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None

@@ -28,6 +28,7 @@ from headrace.streams.meter import Meter
 from headrace.streams.pace import Pace
 from headrace.streams.passage import Passage
 from headrace.streams.pipe import Outcome
+from headrace.streams.suspects import Suspects
 
 __all__ = ["LoopSettings", "RecordLoop"]
 
@@ -56,6 +57,7 @@ class LoopSettings:
             asked for when there was nothing to read.
         holding: knows which partitions wait for a record.
         pace: says how many messages may be read now.
+        suspects: knows which records are taken alone, since one of them may have killed a process.
         on_final: makes the error of a record that the worker stops for.
         on_delivered: told what became of a batch once it is delivered.
         first_backoff_s: how long it pauses after an error.
@@ -70,6 +72,7 @@ class LoopSettings:
     ticks: Callable[[], Awaitable[tuple[list[Message], dict[Any, int]]]] | None = None
     holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
     pace: Pace = field(default_factory=lambda: Pace(None))
+    suspects: Suspects = field(default_factory=Suspects)
     on_final: Callable[[Held], HeadraceError] = lambda held: UnexpectedError(str(held.failure))
     on_delivered: Callable[[Outcome], None] = lambda outcome: None
     first_backoff_s: float = 0.2
@@ -108,6 +111,7 @@ class RecordLoop:
         self._consumer, self._process, self._executor = consumer, process, executor
         self._delivery, self._resume = delivery, resume
         self._limit, self._health, self._meter, self._settings = limit, health, meter, settings
+        self._suspects = settings.suspects
         self._flights: list[Flight] = []
         self._passage = Passage(consumer)
         self._lock = asyncio.Lock()
@@ -140,6 +144,7 @@ class RecordLoop:
     async def stop(self) -> bool:
         """Cease fetching, let every batch in flight end, and commit; whether all of them ended well."""
         self._stopping = True
+        await self._let_go()
         return await self._finish()
 
     async def landed(self) -> None:
@@ -165,6 +170,7 @@ class RecordLoop:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
         self._intact = False
         self._stale = self._parted = True  # whatever a poll under way returns is dropped: someone else will read it
+        await self._let_go()
         try:
             await self._finish()
         except Exception as error:  # noqa: BLE001 - as in run(): whoever comes next reads again
@@ -183,13 +189,9 @@ class RecordLoop:
     async def _turn(self) -> None:
         if self._stale and not await self._refresh():
             return
-        is_paused = self._heed_pause()
+        is_paused, alone = self._heed_pause()
         await self._settings.pace.open()
-        messages, offsets = await self._poll()
-        if not messages and not is_paused and not self._stale:
-            messages, offsets = await self._ticked()
-        if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
-            await self._launch(Flight(messages, await self._passage.took(offsets)))
+        messages = await self._next_alone() if alone else await self._next(is_paused=is_paused)
         self._raise_failed()
         if not (messages or self._flights or self._stale):
             self._delivery.note(await self._passage.passed())
@@ -199,6 +201,37 @@ class RecordLoop:
             self._settled()
         if is_paused:
             self._health.reading(False, "paused", self._settings.stage)
+
+    async def _next(self, *, is_paused: bool) -> Sequence[Message]:
+        """Launch the next batch; return its messages."""
+        messages, offsets = await self._poll()
+        if not messages and not is_paused and not self._stale:
+            messages, offsets = await self._ticked()
+        if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
+            await self._launch(Flight(messages, await self._passage.took(offsets)))
+        return messages
+
+    async def _next_alone(self) -> Sequence[Message]:
+        """Take the next suspect message through, while nothing else is at work in this process, and commit it."""
+        messages: list[Message] = []
+        offsets: dict[Any, int] = {}
+        await self._open.wait()
+        fetched = await self._consumer.getmany(timeout_ms=IDLE_POLL_MS, max_records=1)
+        if not self._stale:
+            _take(fetched, messages, offsets)
+            self._settings.pace.took(len(messages))
+        if messages:
+            async with self._suspects.claimed():
+                flight = Flight(messages, await self._passage.took(offsets), is_alone=True)
+                if not self._stale and not self._stopping and self._open.is_set():
+                    self._take_off(flight)
+                    await flight.landed()
+                    await self._commit()
+                else:
+                    self._stale = True  # it was fetched and not run
+        if not self._stale:
+            await self._suspects.look(self._consumer.position)
+        return messages
 
     async def _ticked(self) -> tuple[list[Message], dict[Any, int]]:
         """Return messages that only tell the time, but for partitions that wait."""
@@ -211,17 +244,22 @@ class RecordLoop:
             {tp: offset for tp, offset in offsets.items() if (tp.topic, tp.partition) not in waiting},
         )
 
-    def _heed_pause(self) -> bool:
-        """Pause or resume all partitions, as was asked; polling goes on, or the group would think us dead."""
+    def _heed_pause(self) -> tuple[bool, bool]:
+        """Pause or resume partitions, as was asked; polling goes on, or the group would think us dead.
+
+        While some have suspects the others wait. Returns whether all are paused, and whether those left have suspects.
+        """
         is_paused = self._settings.paused() is not None
         assigned, waiting = self._consumer.assignment(), self._settings.holding.waiting()
-        still = {tp for tp in assigned if is_paused or (tp.topic, tp.partition) in waiting}
-        free = self._consumer.paused() - still
+        alone = self._suspects.among(assigned, waiting)
+        free = alone or {tp for tp in assigned if (tp.topic, tp.partition) not in waiting}
+        still = {tp for tp in assigned if is_paused or tp not in free}
+        again = self._consumer.paused() - still
         if still:
             self._consumer.pause(*still)
-        if free:
-            self._consumer.resume(*free)
-        return is_paused
+        if again:
+            self._consumer.resume(*again)
+        return is_paused, bool(alone)
 
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
@@ -315,16 +353,33 @@ class RecordLoop:
         return max(1, int((MOST_BYTES - size) / max(1.0, self._usual_bytes))) if size < MOST_BYTES else 0
 
     async def _launch(self, flight: Flight) -> None:
-        while not self._stale and (not self._open.is_set() or len(self._flights) >= IN_FLIGHT):
-            if not self._open.is_set():
+        while await self._cleared():
+            await self._suspects.start(flight)
+            if self._open.is_set() and not self._stale and not self._stopping:  # it may have taken a while
+                self._take_off(flight)
+                if flight.task is not None:
+                    flight.task.add_done_callback(lambda task: self._suspects.ended())
+                return
+            self._suspects.ended()
+
+    async def _cleared(self) -> bool:
+        """Wait until a batch may be launched; False when it is not to be any more."""
+        while not self._stale and (self._has_to_wait or len(self._flights) >= IN_FLIGHT):
+            if self._has_to_wait:
                 await self._open.wait()
+                await self._suspects.alone.freed()
                 continue
             # A batch may take long, and until the commit readers do not see what was delivered before it.
             if not await self._flights[0].landed(within_s=self._delivery.due_s):
                 await self._commit_due()
             self._raise_failed()
-        if self._stale or self._stopping:
-            return
+        return not self._stale and not self._stopping
+
+    @property
+    def _has_to_wait(self) -> bool:
+        return not (self._open.is_set() and self._suspects.alone.is_free)
+
+    def _take_off(self, flight: Flight) -> None:
         previous = self._flights[-1] if self._flights else None
         self._flights.append(flight)
         flight.task = asyncio.create_task(self._fly(flight, previous))
@@ -333,10 +388,13 @@ class RecordLoop:
     async def _fly(self, flight: Flight, previous: Flight | None) -> None:
         begun = time.monotonic()
         try:
-            outcome = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, flight.messages)
+            if flight.is_alone:
+                outcome = await self._suspects.outcome(flight, self._in_thread, self._process)
+            else:
+                outcome = await self._in_thread(self._process, flight.messages)
+                self._limit.learn(len(outcome.slots), time.monotonic() - begun)
         finally:
             flight.stepped.set()
-        self._limit.learn(len(outcome.slots), time.monotonic() - begun)
         if outcome.held:
             flight.cut(outcome.held)
         if previous is not None and previous.held:  # what comes after it is read again
@@ -346,6 +404,9 @@ class RecordLoop:
         self._settings.holding.passed(flight.through)
         if flight.held:
             raise HeldError(flight.held)
+
+    async def _in_thread(self, call: Callable[..., Outcome], *given: Any) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *given)
 
     def _raise_failed(self) -> None:
         """Take landed flights off the list; raise what a failed one raised."""
@@ -362,9 +423,19 @@ class RecordLoop:
     async def _commit_due(self) -> None:
         """Commit if it is time to."""
         if self._delivery.due_s == 0:
-            async with self._lock:
-                if not self._stale:
-                    await self._delivery.commit()
+            await self._commit()
+
+    async def _commit(self) -> None:
+        async with self._lock:
+            if not self._stale:
+                await self._delivery.commit()
+
+    async def _let_go(self) -> None:
+        """Let the journal say that whatever becomes of this process is no record's fault."""
+        try:
+            await self._suspects.let_go()
+        except Exception as error:  # noqa: BLE001 - as in run(): whoever comes next takes care for nothing
+            log.warning("the journal was not closed: %s: %s", type(error).__name__, error)
 
     async def _finish(self) -> bool:
         async with self._lock:

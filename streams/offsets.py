@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from headrace.core.plan.stages import link_topic
+from headrace.core.wire.journal import Entry, decode_entry
 from headrace.streams.coordinator import patiently
 from headrace.streams.observer import Observer
 
@@ -16,6 +17,7 @@ __all__ = [
     "committed_offsets",
     "end_offsets",
     "holds_unread",
+    "journal",
     "lags",
     "link_lags",
     "oldest",
@@ -50,6 +52,13 @@ async def committed(client: Any, group: str) -> Mapping[Any, int]:
     """Return the group's committed offsets by partition; a cluster that is still making itself up is waited for."""
     found = await patiently(lambda: client.list_consumer_group_offsets(group))
     return {partition: said.offset for partition, said in found.items() if said.offset >= 0}
+
+
+async def journal(client: Any, group: str) -> Mapping[Any, Entry]:
+    """Return what the group's committed offsets say of attempts, by partition."""
+    found = await patiently(lambda: client.list_consumer_group_offsets(group))
+    said = {partition: decode_entry(one.metadata) for partition, one in found.items()}
+    return {partition: entry for partition, entry in said.items() if entry is not None}
 
 
 async def spans(

@@ -36,7 +36,7 @@ from headrace.streams.live import Live
 from headrace.streams.meter import Meter
 from headrace.streams.slot import Slot
 
-__all__ = ["EgressSteps", "IngressSteps", "Outcome", "Pipe"]
+__all__ = ["Condemn", "EgressSteps", "IngressSteps", "Outcome", "Pipe"]
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,9 @@ class Outcome(NamedTuple):
     shipments: list[Shipment]
     held: list[Held] = []  # noqa: RUF012 - of a tuple, and never altered
 
+
+Condemn = Callable[[Message, Failure, bool], Outcome]
+"""Lets the records of a message fail without running them; if so asked, also those that wait for no more than it."""
 
 _Bodies = list[tuple[Slot, dict[str, Any] | None]]
 """Records that ended, each with the body of its result."""
@@ -161,6 +164,32 @@ class Pipe:
             return self._from_link(stage, messages, way)
 
         return take
+
+    def condemning(
+        self, stage: str, outbound: Outbound, joiner: Joiner | None = None, holding: Holding | None = None
+    ) -> Condemn:
+        """Return what lets messages fail that a stage reads and must not run; arguments as for `entry`."""
+        way = _Way(outbound, holding or Holding(HoldRules()))
+
+        def condemn(message: Message, failure: Failure, wholly: bool) -> Outcome:
+            clock = _Clock(time.time() * 1000, time.perf_counter())
+            way.holding.begin(self._passes_over(stage))
+            own = [Slot(message)] if stage == INGRESS else self._unpacked(stage, message)
+            if stage == INGRESS:
+                self._live.look()
+                self._skip(INGRESS, own)
+            if stage == EGRESS and joiner is None:
+                for slot in own:
+                    _refuse_branch(slot)
+            sources = {slot.source for slot in own}
+            # A join may be made by this answer, and what it comes to is the same record.
+            slots = own if joiner is None else joiner.run([(message, own)])
+            for slot in slots:
+                if (wholly or slot.source in sources) and slot.failure is None and not slot.is_done:
+                    slot.fail(failure)
+            return self._walk(stage, slots, clock, time.perf_counter(), way)
+
+        return condemn
 
     @property
     def has_egress(self) -> bool:

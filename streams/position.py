@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from headrace.core.plan.plan import InputPlan
 from headrace.streams.errors import OffsetGapError
+from headrace.streams.journal import Found
 
-__all__ = ["take_positions"]
+__all__ = ["Positions", "take_positions"]
+
+
+class Positions(NamedTuple):
+    """Where reading begins.
+
+    Attributes:
+        chosen: the offsets where none had been committed, or what was had gone. They must be committed at once:
+            `latest` would mean another offset after a crash.
+        found: what the journal may want to know of the other partitions.
+    """
+
+    chosen: dict[Any, int]
+    found: dict[Any, Found]
 
 
 async def take_positions(
     consumer: Any, partitions: Iterable[Any], source: InputPlan, on_gap: Callable[[], None]
-) -> dict[Any, int]:
-    """Seek every partition and return the offsets that were chosen where none had been committed.
-
-    They must be committed at once: `latest` would mean another offset after a crash.
+) -> Positions:
+    """Seek every partition, and return where to.
 
     Args:
         consumer: an aiokafka consumer with these partitions assigned.
@@ -30,13 +42,17 @@ async def take_positions(
     """
     tps = list(partitions)
     if not tps:
-        return {}
+        return Positions({}, {})
     first, end = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-    fresh = {}
+    # aiokafka's `committed()` asks for one partition at a time, and keeps the metadata for itself.
+    known = await consumer._coordinator.fetch_committed_offsets(tps)
+    fresh: dict[Any, int] = {}
+    found: dict[Any, Found] = {}
     for tp in tps:
-        committed = await consumer.committed(tp)
+        committed = known[tp].offset if tp in known else None
         if committed is not None and first[tp] <= committed <= end[tp]:
             consumer.seek(tp, committed)
+            found[tp] = Found(committed, known[tp].metadata, end[tp])
             continue
         if committed is not None:
             _pass_gap(tp, committed, first[tp], end[tp], source)
@@ -45,7 +61,7 @@ async def take_positions(
         else:
             fresh[tp] = await _start(consumer, tp, source.start, first[tp], end[tp])
         consumer.seek(tp, fresh[tp])
-    return fresh
+    return Positions(fresh, found)
 
 
 def _pass_gap(tp: Any, committed: int, first: int, end: int, source: InputPlan) -> None:

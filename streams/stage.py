@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 from mode import Service
 
 from headrace.core.errors import HeadraceError
@@ -20,6 +20,7 @@ from headrace.core.wire.frame import records_in
 from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
+from headrace.streams.alone import Alone
 from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
@@ -34,6 +35,7 @@ from headrace.streams.health import Health
 from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.join import Joiner
 from headrace.streams.join_state import read_state
+from headrace.streams.journal import Journal
 from headrace.streams.link import Outbound, same_partition
 from headrace.streams.live import Live
 from headrace.streams.loop import LoopSettings, RecordLoop
@@ -46,6 +48,7 @@ from headrace.streams.postbag import Postbag
 from headrace.streams.purge import Purge
 from headrace.streams.sender import Sender
 from headrace.streams.spread import Spread
+from headrace.streams.suspects import Suspects
 from headrace.streams.ticks import Ticks
 from headrace.streams.topics import LARGEST_REQUEST_BYTES, TopicFacts
 from headrace.streams.transactions import TRANSACTION_S, Transactions
@@ -86,6 +89,7 @@ class WorkerParts:
         ending: how it is told to end.
         joiner: egress's joins, when it is in this process and has any whose answers come over its link.
         links: topics of stages that the plan calls in this process, and that an earlier one gave a link.
+        alone: lets one suspect have the process for itself.
     """
 
     plan: Plan
@@ -103,6 +107,7 @@ class WorkerParts:
     ending: Ending
     joiner: Joiner | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    alone: Alone = field(default_factory=Alone)
 
 
 class StageService(Service):  # type: ignore[misc]  # mode has no types
@@ -120,6 +125,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._originals = Originals(lambda: self._new_consumer(None))
         self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" else None
         self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
+        self._journal = Journal(self.stage.name, self._reach)
         self._delivery = self._new_delivery()
         self._holding = Holding(HoldRules.of(self.parts.plan.delivery))
         self._loop = self._new_loop()
@@ -156,6 +162,12 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         """How many partitions there are of what it reads; other workers may read some of them."""
         facts = self.parts.topics.get(self.stage.reads or "")
         return max(1, facts.partitions) if facts is not None else 1
+
+    @property
+    def _reach(self) -> int:
+        """How many records two batches may have; of a link, the last frame of each may reach over."""
+        most = self.parts.plan.batch.max_records
+        return 2 * most if self.stage.kind == "ingress" else 2 * (2 * most - 1)
 
     @property
     def _balances(self) -> bool:
@@ -224,9 +236,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         outbound = Outbound(plan, stage.name, choose, parts.links)
         joiner = self._joiner
         is_link = stage.kind != "ingress"
+        way = stage.name, outbound, joiner, self._holding
         return RecordLoop(
             consumer=self._consumer,
-            process=parts.pipe.entry(stage.name, outbound, joiner, self._holding),
+            process=parts.pipe.entry(*way),
             executor=parts.executor,
             delivery=self._delivery,
             resume=self._resume,
@@ -241,6 +254,14 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 paused=lambda: parts.live.state.paused.get(stage.name),
                 holding=self._holding,
                 pace=Pace(None if is_link else plan.delivery.rate),
+                suspects=Suspects(
+                    journal=self._journal,
+                    write=self._delivery.mark,
+                    condemn=parts.pipe.condemning(*way),
+                    alone=parts.alone,
+                    stage=stage.name,
+                    is_link=is_link,
+                ),
                 on_final=self._stopped_at,
                 on_delivered=lambda outcome: joiner.delivered(outcome.slots) if joiner is not None else None,
                 denied=self._denied,
@@ -275,12 +296,14 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 Postbag(letters, topics),
                 assigned=assigned,
                 every_ms=every_ms,
-                on_commit=self._done.update,
+                on_commit=self._committed,
+                words=self._journal.words,
+                mark=self._mark,
             )
         compacted = [name for name, facts in topics.items() if facts.is_compacted]
         producers = self._new_producer(), self._new_producer(compression_type="gzip")
         return AtLeastOnce(
-            Sender(*producers, letters, compacted), Committer(self._commit, assigned, every_ms), producers
+            Sender(*producers, letters, compacted), Committer(self._commit, assigned, every_ms), producers, self._mark
         )
 
     async def _resume(self, is_intact: bool) -> Mapping[Any, int]:
@@ -289,7 +312,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         if self.stage.kind == "ingress":
             await self.parts.gate.grown(tps)
             self.parts.pipe.read_anew()
-        chosen = await take_positions(
+        positions = await take_positions(
             self._consumer, tps, source if self.stage.kind == "ingress" else source.link(), self.parts.meter.gap
         )
         if self._joiner is not None and is_intact:
@@ -300,11 +323,26 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             self._joiner.restore(kept)
         self._done.clear()
         self._done.update({tp: await self._consumer.position(tp) for tp in tps})
-        return chosen
+        self._journal.begin(positions.found)
+        return positions.chosen
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
-        await self._consumer.commit(dict(offsets))
+        await self._consumer.commit({tp: (offset, self._journal.words(tp, offset)) for tp, offset in offsets.items()})
+        self._committed(offsets)
+
+    def _committed(self, offsets: Mapping[Any, int]) -> None:
         self._done.update(offsets)
+        self._journal.committed(offsets)
+
+    async def _mark(self, partitions: Iterable[Any]) -> None:
+        assigned = self._consumer.assignment()
+        at = {tp: self._done[tp] for tp in partitions if tp in assigned}
+        if not at:
+            return
+        try:
+            await self._consumer.commit({tp: (offset, self._journal.words(tp, offset)) for tp, offset in at.items()})
+        except OffsetMetadataTooLargeError:
+            self._journal.give_up()
 
     def _new_transactional(self, id: str) -> AIOKafkaProducer:
         timeout_ms = int(TRANSACTION_S * 1000)

@@ -91,8 +91,8 @@ class Transactions:
             return await _whole(outbox.put_alone(message, compress=compress))
         return await _whole(outbox.put(message))
 
-    async def commit(self, offsets: Mapping[Any, int]) -> None:
-        """Commit the transactions of these partitions, with their offsets in them.
+    async def commit(self, offsets: Mapping[Any, int | tuple[int, str]]) -> None:
+        """Commit the transactions of these partitions, with their offsets, and perhaps metadata, in them.
 
         Raises:
             KafkaError: one of them failed; whether the broker has committed it is told by the committed offset.
@@ -120,7 +120,7 @@ class Transactions:
             self._begun.add(tp)
         return producer
 
-    async def _commit(self, tp: Any, offset: int) -> None:
+    async def _commit(self, tp: Any, offset: int | tuple[int, str]) -> None:
         producer = await self._producer(tp)
         await _whole(producer.send_offsets_to_transaction({tp: offset}, self._group))
         await _whole(producer.commit_transaction())

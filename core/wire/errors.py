@@ -11,6 +11,7 @@ __all__ = [
     "NotAnObjectError",
     "NotPlainError",
     "PlanChangedError",
+    "ProcessKilledError",
     "ResultRefusedError",
     "ResultTooLargeError",
     "SkippedError",
@@ -197,6 +198,18 @@ class StepQuarantinedError(PluginError):
     """
 
     code = "HR611"
+
+
+class ProcessKilledError(PluginError):
+    """A record's process died three times while this record alone was at its steps.
+
+    Nothing catches a crash in native code, a call of os._exit, or the kernel's answer to too much memory; each takes
+    the whole process with it. So the record is a dead letter, with its original bytes; it gets no fallback, since
+    nothing of it is to be run again. Mend: the logs of the worker and of the machine (`dmesg`) say how it died; run
+    the record through the steps alone, correct the step or give it more memory, then redrive it.
+    """
+
+    code = "HR612"
 
 
 class NotPlainError(PluginError):

@@ -23,7 +23,16 @@ from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDe
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FORMAT", "Frame", "decode_frame", "decode_record", "encode_frames", "encode_record", "records_in"]
+__all__ = [
+    "FORMAT",
+    "Frame",
+    "decode_frame",
+    "decode_record",
+    "encode_frames",
+    "encode_record",
+    "records_in",
+    "split_frame",
+]
 
 FORMAT = 1
 _HEAD = struct.Struct(">2sBxI")
@@ -146,24 +155,22 @@ def records_in(data: bytes | None) -> int:
     return max(1, int(_HEAD.unpack_from(data)[2]))
 
 
+def split_frame(data: bytes | None) -> list[bytes | None]:
+    """Return a frame for each record of a frame, as it lies there; what cannot be read stays one."""
+    try:
+        body = _body(data)
+    except FrameUnreadableError:
+        return [data]
+    return [_frame(body.plan, body.stage, [raw]) for raw in body.records] or [data]
+
+
 def decode_frame(data: bytes | None) -> Frame:
     """Return what a frame holds.
 
     Raises:
         FrameUnreadableError: HR520, it is no frame, or one of a newer version.
     """
-    if data is None or len(data) < _HEAD.size or data[:2] != _MAGIC:
-        raise FrameUnreadableError("this is no frame", mend="let nobody else write to link topics")
-    _, version, count = _HEAD.unpack_from(data)
-    if version > FORMAT:
-        fault = f"the frame has format {version}; this is {FORMAT}"
-        raise FrameUnreadableError(fault, mend="update this worker as well")
-    try:
-        body = _body_decoder.decode(memoryview(data)[_HEAD.size :])
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise FrameUnreadableError(f"the frame is damaged: {error}", mend="let nobody else write there") from None
-    if len(body.records) != count:
-        raise FrameUnreadableError("the frame is damaged: it holds another number of records", mend="redrive them")
+    body = _body(data)
     return Frame(body.plan, body.stage, [decode_record(raw) for raw in body.records])
 
 
@@ -177,6 +184,22 @@ def decode_record(raw: bytes) -> Record | RecordError:
         return _record(carried)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, SyntaxError, RecursionError) as error:
         return FrameUnreadableError(f"a record of the frame is damaged: {error}", mend="let nobody else write there")
+
+
+def _body(data: bytes | None) -> _Body:
+    if data is None or len(data) < _HEAD.size or data[:2] != _MAGIC:
+        raise FrameUnreadableError("this is no frame", mend="let nobody else write to link topics")
+    _, version, count = _HEAD.unpack_from(data)
+    if version > FORMAT:
+        fault = f"the frame has format {version}; this is {FORMAT}"
+        raise FrameUnreadableError(fault, mend="update this worker as well")
+    try:
+        body = _body_decoder.decode(memoryview(data)[_HEAD.size :])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise FrameUnreadableError(f"the frame is damaged: {error}", mend="let nobody else write there") from None
+    if len(body.records) != count:
+        raise FrameUnreadableError("the frame is damaged: it holds another number of records", mend="redrive them")
+    return body
 
 
 def _packed(carried: _Carried) -> bytes:

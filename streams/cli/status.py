@@ -83,6 +83,7 @@ def _show(facts: PipelineFacts, *, as_json: bool) -> None:
         ("stage", "partition", "committed", "end", "lag", "oldest", "skip"),
         _waiting(facts),
     )
+    _table("Records taken one at a time", ("stage", "partition", "records", "in flight", "deaths"), _suspects(facts))
     _table("Members", ("stage", "client", "host", "partitions"), _members(facts))
     _table("Workers", ("worker", "group", "seen", "state", "plan"), _workers(facts))
     _table("Waiting for more answers", ("worker", "records", "since about"), _joins(facts))
@@ -128,6 +129,17 @@ def _waiting(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
                     _age(one.oldest_s),
                     skip,
                 )
+
+
+def _suspects(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
+    for stage in facts.stages:
+        for one in stage.partitions:
+            if one.suspects is None:
+                continue
+            at, deaths = one.suspects["at"], one.suspects["deaths"]
+            alone = "-" if at is None else f"{one.committed}:{at}"
+            counts = ", ".join(f"{one.committed}:{place} {count}" for place, count in deaths.items()) or "-"
+            yield stage.stage, str(one.partition), f"{one.committed} to {one.suspects['until'] - 1}", alone, counts
 
 
 def _members(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:

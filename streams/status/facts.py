@@ -20,6 +20,8 @@ class PartitionFacts:
         lag: how many wait; None when nobody knows yet where reading begins.
         oldest_s: age of the record that waits longest; None when none does.
         skip: offsets that become dead letters without being tried; None when none does.
+        suspects: where the records end that are taken one at a time, since a process died; which of the next message
+            was alone in flight, and how often those of it died; None when none is suspect.
     """
 
     partition: int
@@ -28,6 +30,7 @@ class PartitionFacts:
     lag: int | None
     oldest_s: float | None = None
     skip: Mapping[str, Any] | None = None
+    suspects: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from headrace.core.control import Settings
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.control import Skip
+from headrace.core.wire.journal import Entry
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.control.reader import ControlReader
@@ -17,7 +18,7 @@ from headrace.streams.control.target import Reading, readings
 from headrace.streams.control.writer import now
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.observer import Observer
-from headrace.streams.offsets import Span, committed, oldest, spans
+from headrace.streams.offsets import Span, committed, journal, oldest, spans
 from headrace.streams.status.facts import ModelFacts, PartitionFacts, PipelineFacts, StageFacts, WorkerFacts
 from headrace.streams.status.workers import Membership, Worker, memberships, workers
 from headrace.streams.topics import TopicFacts, describe
@@ -88,6 +89,7 @@ class _Look:
         """Return all that is known of a stage."""
         found = await self.spans(stage)
         begun = await oldest(self.consumer, found)
+        said = await journal(self.client, stage.group) if found else {}
         now_ms = time.time() * 1000
         ages = {partition.partition: max(0.0, now_ms - begun_ms) / 1000 for partition, begun_ms in begun.items()}
         skips = settings.skips().get(stage.stage, {})
@@ -102,7 +104,7 @@ class _Look:
             oldest_s=max(ages.values(), default=None),
             paused=settings.paused().get(stage.stage),
             partitions=tuple(
-                _partition(one.partition, span, ages.get(one.partition), skips.get(one.partition))
+                _partition(one.partition, span, ages.get(one.partition), skips.get(one.partition), said.get(one))
                 for one, span in sorted(found.items())
             ),
         )
@@ -130,9 +132,17 @@ async def _settings(connection: Connection, plan: Plan) -> Settings:
         return await reader.read_whole()
 
 
-def _partition(number: int, span: Span, oldest_s: float | None, skip: Skip | None) -> PartitionFacts:
+def _partition(
+    number: int, span: Span, oldest_s: float | None, skip: Skip | None, entry: Entry | None
+) -> PartitionFacts:
     ahead = _ahead(skip, span)
-    return PartitionFacts(number, span.committed, span.end, span.lag, oldest_s, ahead)
+    return PartitionFacts(number, span.committed, span.end, span.lag, oldest_s, ahead, _suspects(entry, span))
+
+
+def _suspects(entry: Entry | None, span: Span) -> dict[str, Any] | None:
+    if entry is None or entry.until is None or (span.committed or 0) >= entry.until:
+        return None
+    return {"until": entry.until, "at": entry.at, "deaths": {str(at): count for at, count in entry.deaths.items()}}
 
 
 def _ahead(skip: Skip | None, span: Span) -> dict[str, Any] | None:

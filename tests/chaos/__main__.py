@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.chaos.run import Settings, run
 from tests.chaos.schedule import Kind
-from tests.chaos.suite import GUARANTEES, NOT_BUILT, SEED, full, usual
+from tests.chaos.suite import GUARANTEES, SEED, full, usual
 
 _SETS = {"usual": usual, "full": lambda seed: full()}
 
@@ -59,9 +59,6 @@ def _one(said: argparse.Namespace, parser: argparse.ArgumentParser) -> Settings:
                 f"no such kind: {unknown[0]}; there are {', '.join(kind.lower() for kind in Kind.__members__)}"
             )
         kinds = tuple(Kind[name.upper()] for name in said.kinds.split(","))
-    for kind in kinds:
-        if kind in NOT_BUILT:
-            parser.error(f"{kind.name.lower()}: {NOT_BUILT[kind]}")
     return Settings(said.seed, said.faults, said.records, said.groups, said.guarantee, kinds, said.least, said.pace)
 
 

@@ -9,7 +9,7 @@ from tests.chaos.broker import Broker
 from tests.chaos.crew import Crew
 from tests.chaos.feeder import Feeder
 from tests.chaos.load import Made
-from tests.chaos.schedule import EVERYWHERE, PLANTED, Fault
+from tests.chaos.schedule import EVERYWHERE, PLANTED, Fault, Kind
 from tests.chaos.stand import BATCH, Layout
 from tests.chaos.strike import Doing, Strike
 from tests.chaos.watch import Watch
@@ -20,6 +20,8 @@ __all__ = ["Conductor", "StuckError"]
 PATIENCE_S = 120.0
 MOST_MISSES = 20
 LOOK_S = 0.03
+LEAST_DEATHS = 3
+"""Of a record that kills its process, before it may be condemned."""
 
 
 class StuckError(AssertionError):
@@ -68,7 +70,9 @@ class Conductor:
         """
         for fault in schedule:
             self.wait(f"the moment of fault {fault.number}", lambda fault=fault: self.read >= fault.at)  # type: ignore[misc]
-            if fault.kind in PLANTED:
+            if fault.kind is Kind.DEADLY:
+                self._plant_killer(fault)
+            elif fault.kind in PLANTED:
                 self._plant(fault)
             else:
                 self._strike(fault, doing(self, fault))
@@ -157,6 +161,36 @@ class Conductor:
         self.wait(f"the record of fault {fault.number}", is_read)
         self.strikes.append(Strike(fault, made.code, max(seen), self._lag(), None, 0))
         self._say(f"fault {fault.number:3} {fault.kind} {made.code} of {made.stage}: read")
+
+    def _plant_killer(self, fault: Fault) -> None:
+        """Let its record be published, and wait until it is a dead letter; whom it kills is started again and again."""
+        made, seen, deaths = self._made(fault), [(0, 0)], len(self.crew.deaths)
+        began = time.monotonic()
+        self.feeder.plant(made)
+
+        def look() -> None:
+            seen.append((self.crew.in_flight(self._front), self._lag()))
+
+        def is_published() -> bool:
+            look()
+            return self.feeder.place_of(made.name) is not None
+
+        def is_dead() -> bool:
+            look()
+            return self.watch.has_letter(made.name)
+
+        self.wait(f"the record of fault {fault.number}", is_published)
+        self.feeder.hold()
+        self.wait(f"the dead letter of fault {fault.number}", is_dead)
+        self.feeder.go()
+        died = len(self.crew.deaths) - deaths
+        del self.crew.deaths[deaths:]
+        in_flight, lag = max(seen)
+        form, doubled = f"{died} deaths at {made.stage}", died * _largest(made.stage)
+        self.strikes.append(
+            Strike(fault, form, in_flight, lag, time.monotonic() - began, doubled, counts=died >= LEAST_DEATHS)
+        )
+        self._say(f"fault {fault.number:3} {fault.kind}: {form}, over after {self.strikes[-1].recovery_s:.1f} s")
 
     def _await_load(self, fault: Fault, hit: Sequence[str]) -> tuple[int, int]:
         """Wait until there is lag and a batch in flight, a part of a batch more, and again; return how much it is."""

@@ -6,18 +6,21 @@ import json
 import random
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from tests.chaos.ends import Due
 from tests.chaos.schedule import Fault, Kind
 
-__all__ = ["LARGEST_BYTES", "PARTITIONS", "Made", "Placer", "planted", "records"]
+__all__ = ["DEADLY_WORDS", "LARGEST_BYTES", "PARTITIONS", "Made", "Placer", "planted", "records"]
 
 PARTITIONS = 4
 USERS = 23
 LARGEST_BYTES = 8_000
 """`input.max_bytes` of the pipeline."""
+
+DEADLY_WORDS = (("kill", "ingress"), ("unsurvivable", "expert"), ("killlate", "egress"))
+"""What makes a step, the model and the last step kill the process, and where each of them is."""
 
 # What the word list is sure of, what it is not, and what it does not know: so that the cascade goes both ways.
 _WORDS = ("good", "bad", "film", "the", "a", "was", "not", "broken", "awful", "great", "love", "hate", "plot", "end")
@@ -72,13 +75,23 @@ def records(seed: int) -> Iterator[Made]:
         number += 1
 
 
-def planted(seed: int, fault: Fault) -> Made:
-    """Return the record that a fault plants."""
+def planted(seed: int, fault: Fault, reading: Collection[str] = ("ingress",)) -> Made:
+    """Return the record that a fault plants.
+
+    Args:
+        seed: of the load.
+        fault: what plants it.
+        reading: the stages that read a topic; the others run in the process of ingress.
+    """
     name, chance = f"planted-{fault.number}", random.Random(f"planted {seed} {fault.number}")
     user = _user(chance)
     if fault.kind is Kind.OVERSIZE:
         return Made(name, user, _value(user, fault.number, "good " * LARGEST_BYTES), "HR503", "ingress")
     # Without a unit it meets no variant: of a join, the answer of the other model would stand.
+    if fault.kind is Kind.DEADLY:
+        word, place = DEADLY_WORDS[int(fault.variety * len(DEADLY_WORDS))]
+        stage = place if place in reading else "ingress"
+        return Made(name, user, _value(None, fault.number, f"{word} {name}"), "HR612", stage)
     forms = (
         (_value(user, fault.number, f"raise {name}"), "HR501", "ingress"),
         (_value(None, fault.number, f"unbearable {name}"), "HR501", "expert"),

@@ -104,7 +104,7 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
                 crew=crew,
                 watch=watch,
                 feeder=feeder,
-                planted=partial(planted, settings.seed),
+                planted=partial(planted, settings.seed, reading=tuple(layout.stages.values())),
                 say=say,
             )
             conductor.play(schedule, doing)

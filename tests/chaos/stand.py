@@ -16,6 +16,7 @@ from tests.tiny_model import write_model
 __all__ = ["BATCH", "LAYOUTS", "Layout", "calm_pipeline", "register_model", "stormy_pipeline", "topics"]
 
 BATCH = 64
+_LABELS = {"labels": {"threshold": 0.6, "otherwise": "unsure"}}
 
 
 class Layout(NamedTuple):
@@ -73,8 +74,8 @@ def stormy_pipeline(
     made = Pipeline(folder, name, bootstrap)
     made.write(
         **_sections(name, name, registry, expert_ms=expert_ms),
-        preprocess=["normalise", "fault", {"slow": {"ms": front_ms}}],
-        postprocess=[{"labels": {"threshold": 0.6, "otherwise": "unsure"}}, {"slow": {"ms": end_ms}}],
+        preprocess=["normalise", "fault", "deadly", {"slow": {"ms": front_ms}}],
+        postprocess=[_LABELS, {"deadly": {"word": "killlate"}}, {"slow": {"ms": end_ms}}],
         groups=layout.sections or None,
         delivery={"guarantee": guarantee} if guarantee != "at_least_once" else None,
         broker={"bootstrap": wired},
@@ -83,12 +84,15 @@ def stormy_pipeline(
 
 
 def calm_pipeline(folder: Path, name: str, source: str, bootstrap: str, registry: str) -> Pipeline:
-    """Return a pipeline of one process that reads the same input, takes no time over it, and writes elsewhere."""
+    """Return a pipeline of one process that reads the same input, takes no time over it, and writes elsewhere.
+
+    What kills the other one only fails here.
+    """
     made = Pipeline(folder, name, bootstrap)
     made.write(
-        **_sections(name, source, registry, expert_ms=0),
-        preprocess=["normalise", "fault"],
-        postprocess=[{"labels": {"threshold": 0.6, "otherwise": "unsure"}}],
+        **_sections(name, source, registry, expert_ms=0, raises=True),
+        preprocess=["normalise", "fault", {"deadly": {"raises": True}}],
+        postprocess=[_LABELS, {"deadly": {"word": "killlate", "raises": True}}],
     )
     return made
 
@@ -98,13 +102,14 @@ def topics(pipeline: Pipeline) -> dict[str, str]:
     return {"out": f"{pipeline.name}.out", "alerts": f"{pipeline.name}.alerts"}
 
 
-def _sections(name: str, source: str, registry: str, *, expert_ms: float) -> dict[str, Any]:
+def _sections(name: str, source: str, registry: str, *, expert_ms: float, raises: bool = False) -> dict[str, Any]:
     both: Sequence[str] = ("quick", "expert")
+    expert = {"model": "tiny@1", "threads": 1, "micro_batch": {"records": 16}, "ms": expert_ms, "raises": raises}
     return {
         "input": {"topic": source, "text": "body", "unit": "user", "max_bytes": LARGEST_BYTES},
         "models": {
             "quick": "lexicon",
-            "expert": {"patient": {"model": "tiny@1", "threads": 1, "micro_batch": {"records": 16}, "ms": expert_ms}},
+            "expert": {"patient": expert},
         },
         "route": {"cascade": {"order": both, "accept": 0.8}},
         "experiments": {

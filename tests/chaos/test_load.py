@@ -45,6 +45,9 @@ def test_a_planted_record_says_what_becomes_of_it() -> None:
     oversize = planted(7, Fault(5, Kind.OVERSIZE, EVERYWHERE, 100, 0.5, 0.0))
     assert oversize.code == "HR503"
     assert len(oversize.value or b"") > LARGEST_BYTES
+    for reading in (["ingress"], ["ingress", "expert", "egress"]):
+        deadly = [planted(7, Fault(5, Kind.DEADLY, EVERYWHERE, 100, 0.5, at / 10), reading) for at in range(10)]
+        assert {(one.code, one.stage) for one in deadly} == {("HR612", stage) for stage in reading}
     poison = [planted(7, Fault(5, Kind.POISON, EVERYWHERE, 100, 0.5, at / 10)) for at in range(10)]
     assert {(one.code, one.stage) for one in poison} == {
         ("HR501", "ingress"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from tests.chaos.raw import Tail
 from tests.support.pipeline import Pipeline
 
 __all__ = ["Watch"]
@@ -30,6 +31,7 @@ class Watch:
             group: Consumer({"bootstrap.servers": bootstrap, "group.id": f"{pipeline.name}.{stage}", "log_level": 0})
             for group, stage in stages.items()
         }
+        self._letters, self._dead = Tail(pipeline.client, [pipeline.dead_topic]), set[str]()
         self._partitions = {group: pipeline.client.partitions(name) for group, name in self._topics.items()}
 
     def positions(self, group: str) -> dict[int, int] | None:
@@ -39,6 +41,12 @@ class Watch:
         except KafkaException:
             return None
         return None if any(tp.error for tp in found) else {tp.partition: max(0, tp.offset) for tp in found}
+
+    def has_letter(self, name: str) -> bool:
+        """Whether the published record of this name is a dead letter by now."""
+        for letter in self._letters.more(0.01):
+            self._dead.add((dict(letter.headers).get("name") or b"").decode())
+        return name in self._dead
 
     def committed(self, group: str) -> int | None:
         """Return how many messages a group has committed, over all partitions."""
@@ -59,6 +67,7 @@ class Watch:
         """End it."""
         for asking in self._asking.values():
             asking.close()
+        self._letters.close()
 
     def _tps(self, group: str) -> list[TopicPartition]:
         return [TopicPartition(self._topics[group], number) for number in range(self._partitions[group])]

@@ -39,9 +39,9 @@ class Case:
     async def begin(self, source: InputPlan) -> tuple[dict[int, int], dict[int, int]]:
         """Return where each partition is read from, and which of those offsets are new and must be committed."""
         async with consuming(self.client.bootstrap, self.topic) as (consumer, tps):
-            fresh = await take_positions(consumer, tps, source, self.note_gap)
+            taken = await take_positions(consumer, tps, source, self.note_gap)
             at = {tp.partition: await consumer.position(tp) for tp in tps}
-        return at, {tp.partition: offset for tp, offset in fresh.items()}
+        return at, {tp.partition: offset for tp, offset in taken.chosen.items()}
 
 
 @asynccontextmanager

@@ -162,10 +162,17 @@ class Client:
             found = until(f"the offsets of {group}", lambda: _unless_too_early(lambda: consumer.committed(asked, 20)))
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
-    def commit(self, group: str, topic: str, offsets: dict[int, int]) -> None:
+    def metadata(self, group: str, topic: str) -> list[str]:
+        """Return what the group's committed offsets say besides, by partition."""
+        asked = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
+        with self._consumer(group) as consumer:
+            found = until(f"the offsets of {group}", lambda: _unless_too_early(lambda: consumer.committed(asked, 20)))
+        return [tp.metadata or "" for tp in found]
+
+    def commit(self, group: str, topic: str, offsets: dict[int, int], metadata: str = "") -> None:
         """Commit offsets for a group that has no members."""
         with self._consumer(group) as consumer:
-            wanted = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
+            wanted = [TopicPartition(topic, number, offset, metadata) for number, offset in offsets.items()]
             consumer.commit(offsets=wanted, asynchronous=False)
 
     def lag(self, group: str, topic: str) -> int:

@@ -19,7 +19,7 @@ from headrace.core.record import Position, Record
 from headrace.core.routing.decision import Candidate, Decision
 from headrace.core.routing.slip import Slip
 from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDeepError
-from headrace.core.wire.frame import FORMAT, decode_frame, encode_frames, encode_record, records_in
+from headrace.core.wire.frame import FORMAT, decode_frame, encode_frames, encode_record, records_in, split_frame
 from tests.support.made import headers, json_values, keys, record, texts
 
 HEAD_BYTES = 8
@@ -133,6 +133,22 @@ def test_a_batch_survives_wherever_it_is_cut(batch: list[Record], max_bytes: int
     assert len(got) == len(batch)
     for sent, received in zip(batch, got, strict=True):
         same(sent, received)
+
+
+@given(st.lists(records, min_size=1, max_size=3))
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=30)
+def test_a_frame_falls_into_one_for_each_record_and_none_is_changed(batch: list[Record]) -> None:
+    ((data, _),) = encode_frames("a1b2", "ingress", [encode_record(each) for each in batch], PLENTY)
+    parts = split_frame(data)
+    assert [records_in(part) for part in parts] == [1] * len(batch)
+    for sent, found in zip(batch, unpacked([(part or b"", 1) for part in parts]), strict=True):
+        same(sent, found)
+    assert {(frame.plan, frame.stage) for frame in map(decode_frame, parts)} == {("a1b2", "ingress")}
+
+
+@given(st.none() | st.binary(max_size=60))
+def test_what_is_no_frame_stays_whole(data: bytes | None) -> None:
+    assert split_frame(data) == [data]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300), max_size=12), st.integers(1, 500))

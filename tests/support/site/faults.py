@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -121,6 +123,35 @@ def hold(record: Record, options: HoldOptions) -> Record:
     return record
 
 
+class DeadlyOptions(Options):
+    file: str = ""
+    word: str = "kill"
+    raises: bool = False
+
+
+def deadly(record: Record, options: DeadlyOptions) -> Record:
+    """Kill the process for the text `kill`, as native code does, or `leave` it; write to a file who is at work.
+
+    With `raises` such a record only fails, so that others can be compared.
+    """
+    word = record.text.partition(" ")[0]
+    if options.file and word != "calm":
+        with Path(options.file).open("a") as file:
+            file.write(f"{record.text}\n")
+    if word in (options.word, "leave"):
+        if word == "leave":
+            os._exit(3)
+        _die(record, raises=options.raises)
+    return record
+
+
+def _die(record: Record, *, raises: bool) -> None:
+    if raises:
+        raise ValueError(record.text)
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)  # the signal comes when the kernel likes
+
+
 class DeafOptions(Options):
     file: str
 
@@ -199,18 +230,22 @@ class Echo:
 
 class PatientOptions(OnnxOptions):
     ms: float = Field(default=0, ge=0)
+    raises: bool = False
 
 
 class Patient(OnnxModel):
-    """A real graph that takes its time over each record, and cannot bear some."""
+    """A real graph that takes its time over each record, cannot bear some, and does not survive others."""
 
     def __init__(self, options: PatientOptions) -> None:
         super().__init__(options)
-        self.ms = options.ms
+        self.ms, self.raises = options.ms, options.raises
 
     def infer(self, batch: Batch) -> Sequence[Output]:
         if any(record.text.startswith("unbearable") for record in batch):
             raise ValueError("this one is too much")
+        for record in batch:
+            if record.text.startswith("unsurvivable"):
+                _die(record, raises=self.raises)
         time.sleep(self.ms / 1000 * len(batch))
         return super().infer(batch)
 
@@ -318,6 +353,8 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.preprocess("slow", slow, options=SlowOptions)
     catalog.postprocess("slow", slow, options=SlowOptions)
     catalog.preprocess("hold", hold, options=HoldOptions)
+    catalog.preprocess("deadly", deadly, options=DeadlyOptions)
+    catalog.postprocess("deadly", deadly, options=DeadlyOptions)
     catalog.preprocess("deaf", Deaf, options=DeafOptions)
     catalog.preprocess("needs", needs, options=HoldOptions)
     catalog.model("echo", Echo, options=EchoOptions)
