@@ -221,7 +221,7 @@ class RecordLoop:
             _take(fetched, messages, offsets)
             self._settings.pace.took(len(messages))
         if messages:
-            async with self._suspects.claimed():
+            async with self._suspects.alone.claimed():
                 flight = Flight(messages, await self._passage.took(offsets), is_alone=True)
                 if not self._stale and not self._stopping and self._open.is_set():
                     self._take_off(flight)

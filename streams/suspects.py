@@ -6,8 +6,7 @@ Batches of other records begin and end here: their partitions are marked, and no
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,12 +73,6 @@ class Suspects:
     def ended(self) -> None:
         """A batch is over, well or not."""
         self.alone.leave()
-
-    @asynccontextmanager
-    async def claimed(self) -> AsyncIterator[None]:
-        """Have the process for a suspect."""
-        async with self.alone.claimed():
-            yield
 
     async def outcome(
         self, flight: Flight, run: Callable[..., Awaitable[Outcome]], process: Callable[..., Outcome]

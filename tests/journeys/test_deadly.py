@@ -63,9 +63,8 @@ def write(pipeline: Pipeline, form: str, guarantee: str, **sections: Any) -> Pat
     file = pipeline.folder / "at-work"
     pipeline.write(
         **{PLACES[form][0]: [{"deadly": {"file": str(file)}}]},
-        groups=APART if form == "apart" else None,
+        **{"groups": APART if form == "apart" else None, **sections},
         delivery={"guarantee": guarantee},
-        **sections,
     )
     return file
 
@@ -193,3 +192,17 @@ def test_status_names_the_partitions_whose_records_are_taken_one_at_a_time(pipel
     (partition,) = stage["partitions"]
     assert partition["suspects"] == {"until": 2, "at": 0, "deaths": {}}
     assert "one at a time" in pipeline.headrace("status", str(pipeline.file))
+
+
+def test_a_supervisor_starts_its_worker_again_until_the_record_is_a_dead_letter(pipeline: Pipeline) -> None:
+    pipeline.client.make_topic(pipeline.input)
+    write(pipeline, "fused", "at_least_once", groups={"echo": {"models": ["echo"]}})
+    published = pipeline.publish("bright", "kill", "soft", key=b"ann")
+    supervisor = pipeline.start()
+    until("a dead letter", lambda: pipeline.client.all(pipeline.dead_topic), patience_s=PATIENCE_S)
+    results, (letter,) = pipeline.ended()
+    assert letter.header("headrace.code") == "HR612"
+    assert list(dict.fromkeys(one.body["id"] for one in results)) == [published[0], published[2]]
+    deaths = [line for line in supervisor.lines if "was killed by SIGKILL" in line]
+    assert 3 <= len(deaths) <= 5
+    assert supervisor.terminate(40) == 0
