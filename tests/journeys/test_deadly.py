@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import stopped_at_last
+from tests.journeys.conftest import ending
 from tests.support.client import Seen, until
+from tests.support.node import Node
 from tests.support.pipeline import Pipeline
 from tests.support.worker import Worker
 
@@ -174,6 +177,25 @@ def test_somebody_else_s_metadata_is_no_journal(pipeline: Pipeline) -> None:
         assert worker.terminate() == 0
         assert worker.warnings == []
     assert pipeline.client.all(pipeline.dead_topic) == []
+
+
+@GUARANTEES
+def test_a_broker_that_keeps_no_metadata_is_named_once_and_nothing_else_is_lost(
+    tmp_path: Path, topic: Callable[..., str], guarantee: str
+) -> None:
+    home = tmp_path / "own"
+    with stopped_at_last(home):
+        node = Node(home, {"offset.metadata.max.bytes": "8"}).start()
+        with ending(Pipeline(tmp_path, topic(), node.bootstrap)) as pipeline:
+            pipeline.write(topics={"partitions": 2}, delivery={"guarantee": guarantee})
+            worker = pipeline.run()
+            published = pipeline.publish(*(str(at) for at in range(20)))
+            results, dead = pipeline.ended()
+            assert {one.body["id"] for one in results} == set(published)
+            assert dead == []
+            (warning,) = worker.warnings
+            assert "keeps no metadata with offsets (offset.metadata.max.bytes)" in warning
+            assert worker.terminate() == 0
 
 
 def test_status_names_the_partitions_whose_records_are_taken_one_at_a_time(pipeline: Pipeline) -> None:

@@ -32,9 +32,16 @@ class Watched(World):
     """A world whose committed offset has metadata, in which texts of some offsets end the process."""
 
     def __init__(
-        self, count: int, killers: Iterable[int] = (), *, words: str = "", committed: int = 0, by: str = "me"
+        self,
+        count: int,
+        killers: Iterable[int] = (),
+        *,
+        words: str = "",
+        committed: int = 0,
+        by: str = "me",
+        every_ms: float = 0,
     ) -> None:
-        super().__init__(count)
+        super().__init__(count, every_ms=every_ms)
         self.killers, self.words, self.committed = set(killers), words, committed
         self.journal = Journal("ingress", 8, by)
         self.condemned: list[tuple[int, str, bool]] = []
@@ -130,15 +137,27 @@ async def test_a_record_that_ends_its_process_is_named_three_times_and_not_tried
 
 
 async def test_suspects_are_named_before_they_go_to_their_steps_and_committed_one_by_one() -> None:
-    world = Watched(12, words='{"headrace":1,"by":"another"}', committed=2)
+    world = Watched(12, words='{"headrace":1,"by":"another"}', committed=2, every_ms=60_000)
     async with running(world):
-        await until(lambda: world.committed == 12)
+        await until(lambda: len(world.batches) == 9)
     assert world.batches[:8] == [[at] for at in range(2, 10)], "as many as two batches of the other one can have had"
     named = [decode_entry(words) for words in world.at_work[:8]]
     assert [(one.until, one.at) for one in named if one is not None] == [(10, 0)] * 8
     commits = [event for event in world.events if event.startswith("commit")]
     assert commits[:8] == [f"commit {at}" for at in range(3, 11)]
-    assert world.batches[8] == [10, 11]
+    assert world.batches[8:] == [[10, 11]]
+
+
+async def test_other_partitions_wait_while_there_are_suspects() -> None:
+    world = Watched(4)
+    world.assignment = lambda: {TP, OTHER}  # type: ignore[method-assign]
+    world.journal.begin({TP: Found(0, '{"headrace":1,"by":"another"}', 4), OTHER: Found(0, "", 4)})
+    assert world.loop._heed_pause() == (False, True)
+    assert world.held == {OTHER}
+    world.journal.committed({TP: 4})
+    assert world.loop._heed_pause() == (False, False)
+    assert world.held == set()
+    world.executor.shutdown()
 
 
 async def test_no_suspect_runs_beside_a_batch_of_another_stage() -> None:
