@@ -7,15 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from headrace.streams.commit import Committer
+from headrace.streams.delivery import no_marks
 from headrace.streams.flight import Flight
 from headrace.streams.pipe import Outcome
 from headrace.streams.sender import Sender
 
 __all__ = ["AtLeastOnce"]
-
-
-async def _unwritten(partitions: Iterable[Any]) -> None:
-    """Write nothing."""
 
 
 class AtLeastOnce:
@@ -33,7 +30,7 @@ class AtLeastOnce:
         sender: Sender,
         committer: Committer,
         producers: Sequence[Any] = (),
-        mark: Callable[[Iterable[Any]], Awaitable[None]] = _unwritten,
+        mark: Callable[[Iterable[Any]], Awaitable[None]] = no_marks,
     ) -> None:
         self._sender, self._committer, self._producers, self._mark = sender, committer, producers, mark
         self._turn = asyncio.Lock()  # a mark goes with the committed offset: one that overtook a commit would undo it

@@ -10,11 +10,15 @@ from aiokafka.errors import KafkaError
 from headrace.streams.flight import Flight
 from headrace.streams.pipe import Outcome
 
-__all__ = ["Delivery", "ReadAgainError"]
+__all__ = ["Delivery", "ReadAgainError", "no_marks"]
 
 
 class ReadAgainError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
     """What was handed over cannot be committed, and will come out otherwise when it is read again: no need to wait."""
+
+
+async def no_marks(partitions: Iterable[Any]) -> None:
+    """Write no marks: for a delivery without a journal."""
 
 
 class Delivery(Protocol):

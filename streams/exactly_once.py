@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from headrace.core.wire.errors import ResultRefusedError
 from headrace.streams.commit import Committer
-from headrace.streams.delivery import ReadAgainError
+from headrace.streams.delivery import ReadAgainError, no_marks
 from headrace.streams.flight import Flight
 from headrace.streams.outbox import heard
 from headrace.streams.pipe import Outcome
@@ -25,10 +25,6 @@ from headrace.streams.sender import refusal
 from headrace.streams.transactions import TRANSACTION_S, Transactions
 
 __all__ = ["ExactlyOnce"]
-
-
-async def _unwritten(partitions: Iterable[Any]) -> None:
-    """Write nothing."""
 
 
 class ExactlyOnce:
@@ -56,7 +52,7 @@ class ExactlyOnce:
         every_ms: float,
         on_commit: Callable[[Mapping[Any, int]], None],
         words: Callable[[Any, int], str] = lambda tp, offset: "",
-        mark: Callable[[Iterable[Any]], Awaitable[None]] = _unwritten,
+        mark: Callable[[Iterable[Any]], Awaitable[None]] = no_marks,
     ) -> None:
         self._words, self._mark = words, mark
         self._transactions, self._postbag, self._on_commit = transactions, postbag, on_commit

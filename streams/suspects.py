@@ -18,6 +18,7 @@ from headrace.core.wire.errors import ProcessKilledError
 from headrace.core.wire.frame import split_frame
 from headrace.streams.alone import Alone
 from headrace.streams.bisect import as_failure
+from headrace.streams.delivery import no_marks
 from headrace.streams.flight import Flight
 from headrace.streams.journal import DEATHS, Journal
 from headrace.streams.pipe import Condemn, Outcome
@@ -25,10 +26,6 @@ from headrace.streams.pipe import Condemn, Outcome
 __all__ = ["Suspects", "condemned"]
 
 log = logging.getLogger(__name__)
-
-
-async def _unwritten(tps: Iterable[Any]) -> None:
-    """Write nothing."""
 
 
 @dataclass
@@ -45,7 +42,7 @@ class Suspects:
     """
 
     journal: Journal = field(default_factory=Journal)
-    write: Callable[[Iterable[Any]], Awaitable[None]] = _unwritten
+    write: Callable[[Iterable[Any]], Awaitable[None]] = no_marks
     condemn: Condemn | None = None
     alone: Alone = field(default_factory=Alone)
     stage: str = ""
