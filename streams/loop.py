@@ -52,6 +52,7 @@ class LoopSettings:
         stage: whose loop it is, for health and figures.
         weigh: how many records a message holds, where it is a frame; None where each message is one.
         paused: why nothing is to be read; None when nothing speaks against it.
+        waits: whether nothing is to be read until others have caught up: no pause that somebody asked for.
         denied: what an error says of rights that are missing, which no waiting brings.
         ticks: messages that lie nowhere and only tell a batch how late it is, each with the offset to commit with it;
             asked for when there was nothing to read.
@@ -68,6 +69,7 @@ class LoopSettings:
     stage: str = "ingress"
     weigh: Callable[[Message], int] | None = None
     paused: Callable[[], str | None] = lambda: None
+    waits: Callable[[], bool] = lambda: False
     denied: Callable[[Exception], HeadraceError | None] = lambda error: None
     ticks: Callable[[], Awaitable[tuple[list[Message], dict[Any, int]]]] | None = None
     holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
@@ -250,10 +252,11 @@ class RecordLoop:
         While some have suspects the others wait. Returns whether all are paused, and whether those left have suspects.
         """
         is_paused = self._settings.paused() is not None
+        is_shut = is_paused or self._settings.waits()
         assigned, waiting = self._consumer.assignment(), self._settings.holding.waiting()
         alone = self._suspects.among(assigned, waiting)
         free = alone or {tp for tp in assigned if (tp.topic, tp.partition) not in waiting}
-        still = {tp for tp in assigned if is_paused or tp not in free}
+        still = {tp for tp in assigned if is_shut or tp not in free}
         again = self._consumer.paused() - still
         if still:
             self._consumer.pause(*still)

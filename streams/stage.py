@@ -20,6 +20,7 @@ from headrace.core.wire.frame import records_in
 from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
+from headrace.streams.ahead import Ahead
 from headrace.streams.alone import Alone
 from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
@@ -126,6 +127,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" else None
         self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
         self._journal = Journal(self.stage.name, self._reach)
+        self._ahead = self._new_ahead() if self.stage.kind == "ingress" else None
         self._delivery = self._new_delivery()
         self._holding = Holding(HoldRules.of(self.parts.plan.delivery))
         self._loop = self._new_loop()
@@ -138,6 +140,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self.parts.ending.add(self._drain)
         self._run = asyncio.create_task(self._guard())
         self._tidy = asyncio.create_task(self._tidying())
+        if self._ahead is not None:
+            self._ahead.start()
 
     async def on_stop(self) -> None:
         """Leave the group and close the clients; when Faust crashed, the batches in flight end first."""
@@ -149,7 +153,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         await self._originals.close()
         await self._consumer.stop()
         await self._delivery.close()
-        for helper in (self._purge, self._spread):
+        for helper in (self._purge, self._spread, self._ahead):
             if helper is not None:
                 await helper.close()
 
@@ -230,6 +234,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         counts = {tp.partition: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
         self.parts.meter.lag(self.stage.name, counts)
 
+    def _new_ahead(self) -> Ahead:
+        parts = self.parts
+        return Ahead(parts.connection, parts.plan, lambda: parts.live.state.stopped_models)
+
     def _new_loop(self) -> RecordLoop:
         plan, parts, stage = self.parts.plan, self.parts, self.stage
         choose = self._spread.choose if self._spread else same_partition
@@ -237,6 +245,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         joiner = self._joiner
         is_link = stage.kind != "ingress"
         way = stage.name, outbound, joiner, self._holding
+        ahead = self._ahead
         return RecordLoop(
             consumer=self._consumer,
             process=parts.pipe.entry(*way),
@@ -252,6 +261,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 stage=stage.name,
                 weigh=(lambda message: records_in(message.value)) if is_link else None,
                 paused=lambda: parts.live.state.paused.get(stage.name),
+                waits=lambda: ahead is not None and ahead.holds,
                 holding=self._holding,
                 pace=Pace(None if is_link else plan.delivery.rate),
                 suspects=Suspects(

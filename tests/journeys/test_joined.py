@@ -198,6 +198,27 @@ def test_a_deadline_ends_the_wait_for_a_model_that_is_away(pipeline: Pipeline, g
     assert (len(results), dead) == (50, [])
 
 
+def test_what_waits_for_a_model_that_is_away_is_bounded_and_joined_once_it_is_back(pipeline: Pipeline) -> None:
+    """Frames of so many records make 16 of them the most: the least that is let through."""
+    pipeline.write(**sections(pipeline, groups=APART, topics={"partitions": 1}, batch={"max_records": 10_000}))
+    workers = pipeline.run_groups("front", "main")
+    front, positions = workers["front"], list[str]()
+    while pipeline.client.lag(pipeline.group, pipeline.input) < 50:
+        positions += pipeline.publish("0.5 text")
+        assert len(positions) < 2_000
+    kept = pipeline.client.committed(pipeline.group, pipeline.input)[0]
+    until("what it has let through", lambda: waiting(workers["main"]) == kept)
+    positions += pipeline.publish("0.5 text")
+    assert pipeline.client.committed(pipeline.group, pipeline.input)[0] == kept
+    assert [line for line in front.lines if "reading waits for the model b" in line]
+    assert front.get("readyz")[0] == 200, "nothing is wrong with it"
+    pipeline.run_groups("b")
+    results, dead = pipeline.ended()
+    assert not dead
+    assert sorted(seen.body["id"] for seen in results) == sorted(positions)
+    assert {tuple(seen.body["route"]["path"]) for seen in results} == {("a", "b", "c")}
+
+
 def test_what_waits_is_joined_when_the_file_is_regrouped_into_one_process(pipeline: Pipeline) -> None:
     pipeline.write(**sections(pipeline, groups=APART))
     workers = pipeline.run_groups("front", "main")
