@@ -54,7 +54,7 @@ def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
         if "minilm" in asked.names:
             tables.append(minilm.measure(bench, str(prepared.model), texts, asked.runs, asked.seconds))
         if "plain" in asked.names:
-            tables.append(model_free.measure(bench, texts, asked.runs, asked.seconds / 2))
+            tables.append(model_free.measure(bench, texts, asked.runs, asked.seconds / 2, cache()))
         if "startup" in asked.names:
             tables.append(startup.measure(bench, asked.runs))
         if "restart" in asked.names:
