@@ -49,11 +49,13 @@ class Content(msgspec.Struct, frozen=True):
     """What a codec read from a message: its value, and the CloudEvents attributes found inside the value.
 
     `value` is JSON data or text. `attributes` is empty unless the value itself is an envelope (structured
-    CloudEvents); attributes in headers are read by the runtime, whatever the codec.
+    CloudEvents); attributes in headers are read by the runtime, whatever the codec. `tensors` are the inputs of models
+    that take numbers, by name; a codec that gives any says beforehand which, in its property `tensors`.
     """
 
     value: Any
     attributes: Mapping[str, str] = {}
+    tensors: Mapping[str, np.ndarray[Any, Any]] = {}
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -77,7 +79,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     because after a failure the batch runs again from the same records.
 
     Attributes:
-        tensors: by name, this record's row of what a part of a sharded model gave to the next one.
+        tensors: by name, what the codec read for models that take numbers; or this record's row of what a part of a
+            sharded model gave to the next one.
         experiments: the variants that it met.
         postprocess_of: experiment and variant whose postprocessing it gets; None for the base's.
         plan: hash of the plan under which it was routed.

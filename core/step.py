@@ -12,6 +12,7 @@ from headrace.core.experiments.experiment import Assigned, Experiment
 from headrace.core.options import Options
 from headrace.core.record import Batch, Content, Message, Outgoing, Output, Record
 from headrace.core.routing.decision import Decision
+from headrace.core.tensor import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,7 @@ __all__ = [
     "StepContext",
     "StepSpec",
     "bind",
+    "given_tensors",
     "model_facts",
     "routed_joins",
     "routed_models",
@@ -100,6 +102,7 @@ class ModelFacts:
         hash: identifies its content; part of the plan's hash.
         shards: its parts in order, each of which becomes a stage; empty when it is whole.
         reference: how the file names it in the registry, when it may name an alias: `reviews@prod`.
+        inputs: the tensors that it takes of a record; empty when it reads the record's text.
     """
 
     version: str
@@ -108,10 +111,16 @@ class ModelFacts:
     hash: str = ""
     shards: tuple[ShardFacts, ...] = ()
     reference: str | None = None
+    inputs: tuple[TensorSpec, ...] = ()
 
 
 class Codec(Protocol):
-    """Turns the bytes of a message into a value."""
+    """Turns the bytes of a message into a value.
+
+    One that also gives tensors has a property `tensors -> Sequence[TensorSpec]`: `check` compares them with what the
+    models take; with `has_value = False` it gives nothing else. It may have `shapes(value)`, which returns the kinds of
+    messages that it reads.
+    """
 
     def decode(self, message: Message) -> Content:
         """Return the content of a message whose value is not None.
@@ -246,6 +255,11 @@ def model_facts(model: Any, context: StepContext) -> ModelFacts:
     """Return what a model says of itself; one that says nothing has its name as version."""
     facts = getattr(model, "facts", None)
     return facts(context) if facts else ModelFacts(version=context.name)
+
+
+def given_tensors(codec: Any) -> tuple[TensorSpec, ...]:
+    """Return the tensors that a codec reads of each message; none of one that does not say."""
+    return tuple(getattr(codec, "tensors", ()))
 
 
 def routed_orders(router: Any, context: StepContext) -> Sequence[Sequence[str]]:

@@ -63,5 +63,11 @@ def _decoded(slot: Slot) -> Message:
         return Message(slot.source, None, None, (), -1)
     value: bytes | None = None
     with Trap():
-        value = record.value.encode("utf-8", "replace") if isinstance(record.value, str) else encode(record.value)
+        value = _bytes(record)
     return Message(slot.source, record.key, value, record.headers, record.timestamp_ms)
+
+
+def _bytes(record: Record) -> bytes:
+    if record.value is None and record.tensors:  # it came as these bytes, in this order
+        return b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in record.tensors.values())
+    return record.value.encode("utf-8", "replace") if isinstance(record.value, str) else encode(record.value)

@@ -32,7 +32,7 @@ REFUSED_S = 30.0  # a version that cannot be loaded is not tried again at each b
 
 
 class Infer(Leg):
-    """Runs a model, or the last part of one: each record gets the output, and its slip moves on."""
+    """Runs a model: each record gets the output, and its slip moves on."""
 
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the model; each record that it served carries the time of its batch."""
@@ -54,7 +54,15 @@ class Infer(Leg):
         if not isinstance(answer, Mapping):
             raise ModelOutputError(f"the model returned {type(answer).__name__}, not an object", mend="return a dict")
         _refuse_unwritable(answer)
-        return handed_on(record.replace(tensors={}), answer, advance(_slip(record), answer, _accepts))
+        return handed_on(record, answer, advance(_slip(record), answer, _accepts))
+
+
+class RunLastPart(Infer):
+    """Runs the last part of a sharded model: what the parts gave each other ends here."""
+
+    def changed(self, record: Record, answer: Any) -> Record:
+        """Return the record with the output and without their tensors."""
+        return super().changed(record, answer).replace(tensors={})
 
 
 class RunPart(Infer):
@@ -117,7 +125,7 @@ class ModelStage:
 
     def load(self, version: str, step: Any, closing: ExitStack | None = None) -> None:
         """Take an opened step for a version, and what closes it."""
-        kind = Infer if self.stage.is_last else RunPart
+        kind = RunPart if not self.stage.is_last else Infer if self.stage.shard is None else RunLastPart
         call: Callable[[Batch], Sequence[Any]] = step.infer if self.stage.is_last else step.part
         with self._changing:
             self._closing[version] = closing or ExitStack()
@@ -202,7 +210,8 @@ class ModelStage:
         if slip is None or slot.record is None:
             slot.fail(self._failure(stopped_error(self.stage.model)))
         else:
-            slot.record = slot.record.replace(slip=slip, tensors={})
+            kept = slot.record.tensors if self.stage.shard is None else {}
+            slot.record = slot.record.replace(slip=slip, tensors=kept)
 
     def _failure(self, error: Exception) -> Any:
         return as_failure(error, stage=self.stage.name, plugin=self._plugin)

@@ -39,6 +39,9 @@ def tried(source: ModelSource, name: str, version: int, catalog: Catalog) -> Mod
         step = registry_step(catalog, manifest.reference)
         try:
             step.open(StepContext(pipeline="trial", name="trial", registry=folder))
+            looked = step.look()
+            if looked is not None:
+                return replace(source, **{**looked._asdict(), "scores": source.scores or looked.scores})
             if source.max_tokens <= _LONGEST_TRIED:
                 step.infer(_batch(["a " * source.max_tokens]))
             invariant = _is_invariant(step)

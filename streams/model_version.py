@@ -40,6 +40,7 @@ def open_version(plan: Plan, model: ModelPlan, stage: StagePlan, version: str) -
     """
     facts = _facts(plan, model, version)
     _refuse_parts(facts, model.facts)
+    _refuse_inputs(facts, model.facts)
     _refuse_size(facts, stage)
     stack = ExitStack()
     context = plan.context(model.step.name, usable_cores(), version=version, shard=stage.shard)
@@ -63,6 +64,15 @@ def _refuse_parts(facts: ModelFacts, before: ModelFacts) -> None:
         raise HeadraceError(
             f"{facts.version} has {max(1, len(facts.shards))} parts, the running plan {max(1, len(before.shards))}",
             mend="stop the pipeline and run the file anew",
+        )
+
+
+def _refuse_inputs(facts: ModelFacts, before: ModelFacts) -> None:
+    if facts.inputs != before.inputs:
+        takes = ", ".join(map(str, facts.inputs)) or "texts"
+        raise HeadraceError(
+            f"{facts.version} takes {takes}, which is not what the running plan reads",
+            mend="correct the file's input, stop the pipeline and run the file anew",
         )
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Splitter,
         StepContext,
     )
+    from headrace.core.tensor import TensorSpec
 
 __version__ = VERSION
 
@@ -83,6 +84,7 @@ __all__ = [
     "SinkOptions",
     "Splitter",
     "StepContext",
+    "TensorSpec",
     "TransientError",
     "__version__",
     "hookimpl",
@@ -121,6 +123,7 @@ _HOMES = {
         "Splitter",
         "StepContext",
     ),
+    "headrace.core.tensor": ("TensorSpec",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -19,6 +19,7 @@ __all__ = [
     "RouteError",
     "SecretInFileError",
     "StepShapeError",
+    "TensorInputError",
     "TextPathError",
     "TopicNameError",
     "UnknownExperimentError",
@@ -232,6 +233,18 @@ class JoinError(ConfigError):
     """
 
     code = "HR122"
+
+
+class TensorInputError(ConfigError):
+    """What the input's codec gives is not what a model takes.
+
+    A model of the task `tensor` takes tensors by name, type and shape: `headrace model show` lists them, and
+    `input: {codec: {tensor: {tensors: {NAME: {dtype: …, shape: […]}}}}}` reads them. A model that reads texts needs a
+    text, which raw tensors do not have. Tensors of the input travel between processes as they are: not in half
+    precision, and not beside those of a sharded model. Mend: as the message says.
+    """
+
+    code = "HR123"
 
 
 class NotBuiltError(ConfigError):

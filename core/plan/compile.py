@@ -17,7 +17,6 @@ from headrace.core.config.errors import (
     InvalidValueError,
     MissingKeyError,
     NotBuiltError,
-    TextPathError,
     UnsetVariableError,
 )
 from headrace.core.config.expression import Expression, compile_expression
@@ -27,16 +26,18 @@ from headrace.core.errors import HeadraceError, Place, ProblemsError
 from headrace.core.experiments.experiment import Experiment
 from headrace.core.plan.broker import broker_problems
 from headrace.core.plan.experiments import experiment_problems, read_experiments
+from headrace.core.plan.feeding import feeding_problems, reads_text
 from headrace.core.plan.fingerprint import fingerprint
 from headrace.core.plan.flow import Flow, FlowReader
 from headrace.core.plan.joins import join_problems, plan_joins, state_topics
 from headrace.core.plan.layout import Layout, link_topics, sketch_stages
-from headrace.core.plan.plan import InputPlan, JoinPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan, VariantPlan
+from headrace.core.plan.plan import InputPlan, JoinPlan, OutputPlan, Plan, StepPlan, TopicPlan, VariantPlan
 from headrace.core.plan.promise import promises
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.plan.steps import StepReader
 from headrace.core.plan.topics import plan_topics, topic_problems
-from headrace.core.step import StepContext
+from headrace.core.step import StepContext, given_tensors
+from headrace.core.tensor import most_bytes
 from headrace.core.wire.incoming import Intake
 from headrace.core.wire.result import ResultBody
 
@@ -114,7 +115,8 @@ class _Compiler:
         layout = Layout(self._document, envelope, flow, sketches)
         stages = layout.stages(self._reader)
         groups = layout.groups(stages)
-        links = link_topics(envelope, stages, flow, self._document)
+        tensors = most_bytes(given_tensors(read.source.codec.bind()), read.source.intake.max_bytes)
+        links = link_topics(envelope, stages, flow, self._document, tensors)
         self._note(self._order_problems(envelope, links))
         self._note(self._guarantee_problems(envelope))
         self._note(self._fallback_problems(envelope.delivery))
@@ -144,9 +146,9 @@ class _Compiler:
         experiments = read_experiments(self._document, envelope)
         flow = replace(flow, variants=self._variants(envelope))
         splitter = self._splitter(envelope)
-        self._note(self._text_problems(envelope, codec, flow.models))
+        self._note(feeding_problems(self._document, envelope, codec, flow))
         self._note(topic_problems(envelope.pipeline, envelope.input.topic, self._place("input", "topic"), outputs))
-        return _Read(envelope, self._input(envelope, codec), flow, outputs, splitter, experiments)
+        return _Read(envelope, self._input(envelope, codec, flow), flow, outputs, splitter, experiments)
 
     def _plan(
         self,
@@ -318,32 +320,12 @@ class _Compiler:
             self._document.problems.append(error)
             return None
 
-    def _text_problems(
-        self, envelope: PipelineFile, codec: StepPlan, models: Mapping[str, ModelPlan]
-    ) -> Iterator[HeadraceError]:
-        if envelope.input.codec is not None and envelope.input.format is not None:
-            yield InvalidValueError(
-                "input has both codec and format", mend="keep one", place=self._document.key_place(("input", "format"))
-            )
-        if codec.spec.name == "text" and envelope.input.text:
-            yield TextPathError(
-                "the whole message is text, so there is no path into it",
-                mend="remove input.text",
-                place=self._document.key_place(("input", "text")),
-            )
-        if codec.spec.name == "json" and models and not envelope.input.text:
-            yield TextPathError(
-                "the models need a text, and input does not say where it is",
-                mend="add text: PATH, or format: text",
-                place=self._document.key_place(("input",)),
-            )
-
-    def _input(self, envelope: PipelineFile, codec: StepPlan) -> InputPlan:
+    def _input(self, envelope: PipelineFile, codec: StepPlan, flow: Flow) -> InputPlan:
         given: Input = envelope.input
         deadline: Any = envelope.delivery.deadline
         intake = Intake(
             text=tuple(given.text.split(".")) if given.text else (),
-            needs_text=bool(envelope.models),
+            needs_text=bool(envelope.models) and reads_text(flow),
             unit=tuple(given.unit.split(".")) if given.unit else (),
             max_bytes=given.max_bytes,
             deadline_ms=int(deadline) if deadline is not None else None,

@@ -128,9 +128,17 @@ class Layout:
 
 
 def link_topics(
-    pipeline: PipelineFile, stages: Sequence[StagePlan], flow: Flow, document: Document
+    pipeline: PipelineFile, stages: Sequence[StagePlan], flow: Flow, document: Document, input_bytes: int = 0
 ) -> tuple[TopicPlan, ...]:
-    """Return the topics between processes, each large enough for the largest single record."""
+    """Return the topics between processes, each large enough for the largest single record.
+
+    Args:
+        pipeline: the file's own keys.
+        stages: all stages.
+        flow: the models.
+        document: takes what is wrong.
+        input_bytes: the most that tensors of the input take.
+    """
     facts = {base: plan.facts for base, _, plan in _models(flow)}
     halved = 2 if pipeline.link.tensors == "float16" else 1
     topics = []
@@ -140,7 +148,7 @@ def link_topics(
         shards = facts[stage.base].shards if stage.base in facts else ()
         tensors = shards[stage.shard - 1].bytes_per_record // halved if stage.shard else 0
         # The value, the text that was made of it, and headers, each of which may be about as large as a message.
-        largest = 3 * pipeline.input.max_bytes + tensors + HEADROOM_BYTES
+        largest = 3 * pipeline.input.max_bytes + tensors + input_bytes + HEADROOM_BYTES
         if largest > LARGEST_BYTES:
             fault = f"one record may take {largest:,} bytes on the link to {stage.name}; Kafka takes {LARGEST_BYTES:,}"
             mend = "lower the model's max_tokens or input.max_bytes, or set link: {tensors: float16}"

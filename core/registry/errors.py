@@ -116,9 +116,9 @@ class RegistryUnreachableError(MachineError):
 class ModelFolderError(ConfigError):
     """The folder to import is not a model that Headrace can run.
 
-    It needs an ONNX graph (model.onnx, or onnx/model.onnx) and a tokenizer (tokenizer.json, or the files of a
-    transformers tokenizer). Weights of PyTorch alone do not do: export the model to ONNX first. Pickled files are
-    never read nor copied.
+    It needs an ONNX graph (model.onnx, or onnx/model.onnx) and, unless it takes numbers (`--task tensor`), a tokenizer
+    (tokenizer.json, or the files of a transformers tokenizer). Weights of PyTorch alone do not do: export the model to
+    ONNX first. Pickled files are never read nor copied.
     """
 
     code = "HR310"

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from headrace.core.registry.errors import ModelFolderError, ModelLabelsError, ModelLengthError
+from headrace.core.registry.manifest import TENSOR, TEXT, Scores, Task
 from headrace.core.registry.shard import ManifestShard
+from headrace.core.tensor import TensorSpec
 
-__all__ = ["ModelSource", "read_folder"]
+__all__ = ["ModelSource", "read_folder", "read_tensor_folder"]
 
 _TOKENIZER = "tokenizer.json"
 _CONFIGS = ("config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
@@ -37,18 +39,51 @@ class ModelSource:
         batch_invariant: False when a text must not share a run with others.
         lineage: where it came from.
         shards: the parts of a sharded model, in order.
+        task: what it does.
+        takes: of the task tensor, what a record brings; empty until it was opened.
+        gives: of the task tensor, what it answers; empty until it was opened.
+        scores: of the task tensor with labels, what its scores are.
     """
 
     folder: Path
     graph: str | None
     tokenizer: str | None
     files: tuple[str, ...]
-    labels: tuple[str, ...]
-    max_tokens: int
+    labels: tuple[str, ...] = ()
+    max_tokens: int = 0
     inputs: tuple[str, ...] = ()
     batch_invariant: bool = True
     lineage: Mapping[str, str] = field(default_factory=dict)
     shards: tuple[ManifestShard, ...] = ()
+    task: Task = TEXT
+    takes: tuple[TensorSpec, ...] = ()
+    gives: tuple[TensorSpec, ...] = ()
+    scores: Scores | None = None
+
+
+def read_tensor_folder(folder: Path, *, graph: str | None = None, labels: Sequence[str] = ()) -> ModelSource:
+    """Return what a folder holds whose graph takes and gives numbers: it needs an ONNX file, and nothing else.
+
+    Args:
+        folder: has the ONNX graph.
+        graph: the ONNX file, when there are several.
+        labels: names of the classes in the order of the scores, when it is a classifier.
+
+    Raises:
+        ModelFolderError: HR310, no graph, or several.
+        ModelLabelsError: HR311.
+    """
+    _refuse_other(folder)
+    found = _graph(folder, graph)
+    return ModelSource(
+        folder=folder,
+        graph=found,
+        tokenizer=None,
+        files=tuple(_graph_files(folder, found)),
+        labels=_labels({}, labels) if labels else (),
+        lineage={"folder": folder.resolve().name},
+        task=TENSOR,
+    )
 
 
 def read_folder(
@@ -67,16 +102,16 @@ def read_folder(
         ModelLabelsError: HR311.
         ModelLengthError: HR312.
     """
-    if not folder.is_dir():
-        fault = f"{folder} is {'a file' if folder.exists() else 'not there'}"
-        raise ModelFolderError(fault, mend="give the folder that holds model.onnx and its tokenizer")
+    _refuse_other(folder)
     found = _graph(folder, graph)
     tokenizer = _TOKENIZER if (folder / _TOKENIZER).is_file() else None
     config = _json(folder, "config.json")
     small = [name for name in (_TOKENIZER, *_CONFIGS, *_VOCABULARIES) if (folder / name).is_file()]
     if tokenizer is None and not set(small).intersection((*_VOCABULARIES, "tokenizer_config.json")):
         raise ModelFolderError(
-            f"{folder} has no tokenizer", mend=f"put its {_TOKENIZER} there; `tokenizer.save_pretrained()` writes it"
+            f"{folder} has no tokenizer",
+            mend=f"put its {_TOKENIZER} there; `tokenizer.save_pretrained()` writes it; "
+            "or import it with --task tensor, when it takes numbers",
         )
     return ModelSource(
         folder=folder,
@@ -87,6 +122,12 @@ def read_folder(
         max_tokens=max_tokens if max_tokens is not None else _max_tokens(folder, config),
         lineage=_lineage(folder, config),
     )
+
+
+def _refuse_other(folder: Path) -> None:
+    if not folder.is_dir():
+        fault = f"{folder} is {'a file' if folder.exists() else 'not there'}"
+        raise ModelFolderError(fault, mend="give the folder that holds model.onnx and its tokenizer")
 
 
 def _graph(folder: Path, asked: str | None) -> str:

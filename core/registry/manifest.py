@@ -13,10 +13,25 @@ from headrace.core.registry.errors import ManifestUnreadableError
 from headrace.core.registry.reference import NAME_PATTERN
 from headrace.core.registry.section import MANIFEST_FILE, FilePath, Section
 from headrace.core.registry.shard import ManifestShard, refuse_gaps
+from headrace.core.tensor import TensorSpec
 
-__all__ = ["MANIFEST_FILE", "Manifest", "ManifestFile", "decode_manifest", "encode_manifest"]
+__all__ = [
+    "MANIFEST_FILE",
+    "TENSOR",
+    "TEXT",
+    "Manifest",
+    "ManifestFile",
+    "Scores",
+    "Task",
+    "decode_manifest",
+    "encode_manifest",
+]
 
-_FORMAT = 2
+Task = Literal["text-classification", "tensor"]
+TEXT: Task = "text-classification"
+TENSOR: Task = "tensor"
+Scores = Literal["logits", "probabilities"]
+_FORMAT = 3
 
 
 class ManifestFile(Section):
@@ -30,34 +45,40 @@ class Manifest(Section):
     """One version of a model. It is written last, so a version without it was never finished.
 
     Attributes:
-        format: version of this form; 2 has shards.
+        format: version of this form; 2 has shards, 3 the task tensor.
         name: the model's name.
         version: counts from 1.
         task: what it does.
         graph: the ONNX file; None when the model is sharded.
-        tokenizer: the tokenizer.json; None when transformers reads the tokenizer from the folder.
+        tokenizer: the tokenizer.json; None when transformers reads the tokenizer from the folder, or none is needed.
         inputs: the graph's inputs; empty when nobody looked. Of a sharded model those of the graph that was cut.
-        labels: names of the logits, in order.
-        max_tokens: longest text, special tokens included; a longer one is truncated.
-        batch_invariant: False when a text's scores depend on the texts it is padded with: it then runs alone.
+        labels: names of the logits, in order; a model of the task tensor may have none.
+        max_tokens: longest text, special tokens included; a longer one is truncated. 0 when it takes no text.
+        batch_invariant: False when a record's answer depends on those it shares a run with: it then runs alone.
+        takes: of the task tensor, what a record brings: the graph's inputs, without an axis for the batch.
+        gives: of the task tensor, the graph's outputs, likewise.
+        scores: of the task tensor with labels, whether the graph gives probabilities or what softmax makes them of.
         files: every file of the version, by its path in the folder.
         shards: its parts in order, at least two; None when it is whole.
         lineage: where it came from, in words; of a sharded model also `sharded_from` and how it was `cut`.
         created: RFC 3339 time.
     """
 
-    format: Literal[1, 2] = 1
+    format: Literal[1, 2, 3] = 1
     name: str = Field(pattern=NAME_PATTERN)
     version: int = Field(ge=1)
-    task: Literal["text-classification"] = "text-classification"
+    task: Task = TEXT
     graph: FilePath | None
     tokenizer: FilePath | None
     inputs: tuple[str, ...] = ()
-    labels: tuple[str, ...] = Field(min_length=2)
-    max_tokens: int = Field(ge=1)
+    labels: tuple[str, ...] = ()
+    max_tokens: int = Field(default=0, ge=0)
     batch_invariant: bool = True
     files: dict[FilePath, ManifestFile] = Field(min_length=1)
     shards: tuple[ManifestShard, ...] | None = None
+    takes: tuple[TensorSpec, ...] = ()
+    gives: tuple[TensorSpec, ...] = ()
+    scores: Scores | None = None
     lineage: dict[str, str] = Field(default_factory=dict)
     created: str
 
@@ -72,6 +93,10 @@ class Manifest(Section):
                 raise ValueError(f"{path!r} is not among its files")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label stands twice")
+        if self.task == TEXT and (len(self.labels) < 2 or not self.max_tokens):
+            raise ValueError("a model of texts has two labels at least, and takes a token at least")
+        if self.task == TENSOR and (self.shards is not None or self.tokenizer is not None):
+            raise ValueError("a model of tensors is whole and has no tokenizer")
         return self
 
     @property
@@ -88,6 +113,8 @@ class Manifest(Section):
     def hash(self) -> str:
         """Identifies the content: every file's hash, and what else decides a result. Neither name nor time."""
         content = self.model_dump(mode="json", include={"task", "graph", "tokenizer", "labels", "max_tokens"})
+        if self.task == TENSOR:
+            content["scores"] = self.scores
         if self.shards is not None:
             content["shards"] = [shard.model_dump(mode="json", exclude={"share"}) for shard in self.shards]
         content["files"] = {path: file.sha256 for path, file in self.files.items()}
@@ -107,7 +134,8 @@ class Manifest(Section):
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return the manifest as it is written: JSON that a person can read."""
-    return (json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+    newer = {"takes", "gives", "scores"} if manifest.format < _FORMAT else set()  # an older Headrace refuses those keys
+    return (json.dumps(manifest.model_dump(mode="json", exclude=newer), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def decode_manifest(data: bytes, *, name: str, version: int) -> Manifest:

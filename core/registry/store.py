@@ -25,7 +25,7 @@ from headrace.core.registry.errors import (
 from headrace.core.registry.folder import ModelSource
 from headrace.core.registry.local import LocalStorage
 from headrace.core.registry.location import open_storage
-from headrace.core.registry.manifest import MANIFEST_FILE, Manifest, decode_manifest, encode_manifest
+from headrace.core.registry.manifest import MANIFEST_FILE, TENSOR, Manifest, decode_manifest, encode_manifest
 from headrace.core.registry.reference import Reference, check_alias, check_name, parse_reference
 from headrace.core.registry.storage import translated
 
@@ -208,9 +208,10 @@ class Registry:
         with translated(f"read the model in {source.folder}"):
             files = {path: describe_file(source.folder / path) for path in source.files}
         return Manifest(
-            format=2 if source.shards else 1,
+            format=3 if source.task == TENSOR else 2 if source.shards else 1,
             name=name,
             version=version,
+            task=source.task,
             graph=source.graph,
             tokenizer=source.tokenizer,
             inputs=source.inputs,
@@ -219,6 +220,9 @@ class Registry:
             batch_invariant=source.batch_invariant,
             files=files,
             shards=source.shards or None,
+            takes=source.takes,
+            gives=source.gives,
+            scores=source.scores,
             lineage=dict(source.lineage),
             created=f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%dT%H:%M:%SZ}",
         )

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from headrace.core.record import Headers, Record
+from headrace.core.tensor import DTYPE_HEADER, SHAPE_HEADER
 from headrace.core.wire.trace import is_traceparent, new_traceparent
 
 __all__ = ["REASON_PREFIXES", "RESULT_TYPE", "attributes", "constant_headers", "result_headers", "result_id"]
@@ -24,7 +25,8 @@ PREFIX = "ce_"
 _OWN = frozenset(
     ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_datacontenttype", "ce_dataschema")
 )
-_REPLACED = _OWN | {"content-type", "traceparent", "tracestate"}
+# A result is JSON: what is said of raw tensors is not true of it.
+_REPLACED = _OWN | {"content-type", "traceparent", "tracestate", DTYPE_HEADER, SHAPE_HEADER}
 
 
 def attributes(headers: Headers) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from headrace.core.wire.cloudevents import RESULT_TYPE
 from headrace.core.wire.exposure import EXPOSURE_TYPE
 
-__all__ = ["DeadLetterHeaders", "EventHeaders", "ExposureHeaders", "MessageHeaders", "ResultHeaders"]
+__all__ = ["DeadLetterHeaders", "EventHeaders", "ExposureHeaders", "MessageHeaders", "ResultHeaders", "TensorHeaders"]
 
 
 class _Headers(BaseModel):
@@ -27,6 +27,21 @@ class MessageHeaders(_Headers):
     ce_expirytime: str | None = Field(default=None, description="the deadline, an RFC 3339 time")
     traceparent: str | None = Field(default=None, description="the trace; a broken one is replaced")
     tracestate: str | None = Field(default=None, description="what belongs to the trace")
+
+
+class TensorHeaders(MessageHeaders):
+    """Headers of a message whose value is raw tensors: one of each a tensor, in the order of the bytes, or none."""
+
+    dtype: str | None = Field(
+        default=None,
+        alias="tensor.dtype",
+        description="the tensor's type, `float32` or `FP32`: it has to be the file's",
+    )
+    shape: str | None = Field(
+        default=None,
+        alias="tensor.shape",
+        description="its shape, such as `3,28`; needed only where more than one axis is free",
+    )
 
 
 class EventHeaders(MessageHeaders):

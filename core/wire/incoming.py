@@ -34,7 +34,7 @@ class Intake:
 
     Attributes:
         text: path of the text in a JSON object; empty when the whole value is the text, or nothing needs one.
-        needs_text: whether the pipeline has models, which cannot do without one.
+        needs_text: whether a model of the pipeline reads one, and cannot do without.
         unit: path of the unit; empty when the pipeline names none.
         max_bytes: the largest message accepted, key, value and headers together.
         deadline_ms: milliseconds after the message's timestamp at which it expires; None never.
@@ -91,6 +91,7 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         value=content.value,
         text=_text(content.value, intake),
         headers=message.headers,
+        tensors=content.tensors,
         timestamp_ms=message.timestamp_ms,
         deadline_ms=_deadline_ms(message, known, intake),
         only_output=only_output,

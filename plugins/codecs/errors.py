@@ -12,6 +12,10 @@ __all__ = [
     "NotAnEventError",
     "NotJsonError",
     "NotUtf8Error",
+    "TensorDtypeError",
+    "TensorMissingError",
+    "TensorNotFiniteError",
+    "TensorShapeError",
 ]
 
 
@@ -86,3 +90,46 @@ class EventContentTypeError(RecordError):
     """
 
     code = "HR516"
+
+
+class TensorMissingError(RecordError):
+    """The message lacks a tensor that the pipeline's input says it has.
+
+    With `encoding: json` there is nothing, or null, at the tensor's path, or the value is no JSON object. Mend:
+    publish a list of numbers there, or correct `path` in the codec's options.
+    """
+
+    code = "HR525"
+
+
+class TensorDtypeError(RecordError):
+    """The numbers of a tensor are not of its type.
+
+    A JSON list holds text, null, objects or booleans where numbers belong, fractions where whole numbers belong, or
+    numbers beyond the range of the type; raw booleans are bytes other than 0 and 1; or the header `tensor.dtype` names
+    another type than the pipeline's file, or none that there is. Nothing is converted by guess. Mend: publish what the
+    message asks for.
+    """
+
+    code = "HR526"
+
+
+class TensorShapeError(RecordError):
+    """A tensor has not as many numbers, or not the shape, that it must have.
+
+    The message says how many bytes or numbers came and how many belong there. JSON lists are nested as the shape is,
+    each level evenly, or one flat list in row-major order. Raw tensors of which several axes are free come with a
+    header `tensor.shape` each, such as `3,28`. Mend: publish the whole tensor, or correct the shape.
+    """
+
+    code = "HR527"
+
+
+class TensorNotFiniteError(RecordError):
+    """A tensor holds NaN or an infinity, or a number that its type cannot hold.
+
+    Most models answer NaN to NaN, and some answer nonsense. The message says at which place it is, counted from 0.
+    Mend: publish a number, or set `allow_nan: true` in the codec's options for a model that knows what it means.
+    """
+
+    code = "HR528"

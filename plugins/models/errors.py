@@ -10,11 +10,14 @@ __all__ = [
     "GraphInputsError",
     "GraphOutputError",
     "GraphUnreadableError",
+    "InputTensorError",
     "ModelLibraryError",
     "ModelMemoryError",
     "NotANumberError",
+    "OutputUnknownError",
     "ProviderMissingError",
     "ShardIndexError",
+    "TensorsChangedError",
     "TokenizerUnreadableError",
 ]
 
@@ -41,21 +44,22 @@ class GraphUnreadableError(ConfigError):
 
 
 class GraphInputsError(ConfigError):
-    """The graph wants inputs that a text classifier does not have, or in a shape that texts do not come in.
+    """The graph wants inputs that its task does not have, or in a shape that they do not come in.
 
-    Headrace feeds input_ids, attention_mask and token_type_ids (int64 or int32), [texts, tokens], both of any size.
-    Mend: export the model for text classification with dynamic axes.
+    A text classifier is fed input_ids, attention_mask and token_type_ids (int64 or int32), [texts, tokens], both of any
+    size; a model of the task tensor takes tensors of numbers or booleans, not texts, sequences or maps. Mend: export
+    the model for text classification with dynamic axes, or import it with `--task tensor` when it takes numbers.
     """
 
     code = "HR322"
 
 
 class GraphOutputError(ConfigError):
-    """The graph's output is not one row of logits a text, one for each label.
+    """The graph's output is not what its task answers: one row a record, and with labels one score for each.
 
-    The output named logits is read, else the first. A graph with a single logit answers for two labels (sigmoid).
-    Hidden states, a missing head, or a head with another number of classes end here. Mend: export the model with
-    its classification head, or import it with the labels that it has.
+    Of a text classifier the output named logits is read, else the first. A graph with a single logit answers for two
+    labels (sigmoid). Hidden states, a missing head, or a head with another number of classes end here. Mend: export the
+    model with its classification head, or import it with the labels that it has.
     """
 
     code = "HR323"
@@ -73,7 +77,7 @@ class TokenizerUnreadableError(ConfigError):
 
 
 class NotANumberError(RecordError):
-    """The model's scores for a text are not numbers.
+    """The model's answer to a record is not a number.
 
     NaN is never a result: comparing it is false, so it would slip through every threshold. Usually weights in half
     precision overflow, or the export is broken. The record is a dead letter; the others of its batch are not.
@@ -81,6 +85,38 @@ class NotANumberError(RecordError):
     """
 
     code = "HR325"
+
+
+class InputTensorError(RecordError):
+    """A record does not bring a tensor that the model takes, or brings it with another type or shape.
+
+    `headrace check` compares what the input's codec reads with what the model takes; a codec of your own, or an axis of
+    any size in the file that the model fixes, lets a record get so far. Nothing is converted or padded. Mend: publish
+    what the message asks for, or correct the codec's options.
+    """
+
+    code = "HR329"
+
+
+class OutputUnknownError(ConfigError):
+    """The pipeline file asks for an output that the model's graph does not give, or for those of a text classifier.
+
+    `outputs` of the step `onnx` names tensors that results are to tell, of a model of the task tensor;
+    `headrace model show` lists them. Mend: correct the name, or leave `outputs` away.
+    """
+
+    code = "HR342"
+
+
+class TensorsChangedError(ConfigError):
+    """The graph takes or gives other tensors than its manifest says.
+
+    The manifest is what `check` compares with the pipeline file, so nothing that it says may differ: names, types and
+    shapes. The file's hash is right, so the manifest was edited, or written by other means than
+    `headrace model import`. Mend: import the model again.
+    """
+
+    code = "HR343"
 
 
 class ModelMemoryError(MachineError):

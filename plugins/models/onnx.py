@@ -1,4 +1,4 @@
-"""Classify texts with an ONNX graph from the registry."""
+"""Run an ONNX graph from the registry: classify texts, or turn the numbers of records into others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headrace import Batch, Catalog, ModelFacts, Options, Output, ShardFacts, St
 from headrace.core.errors import HeadraceError
 from headrace.core.options import TUNING
 from headrace.core.registry.errors import ModelLengthError
-from headrace.core.registry.manifest import Manifest
+from headrace.core.registry.manifest import TENSOR, Manifest
 from headrace.core.registry.store import Registry
 from headrace.plugins.models.onnx_batch import Limits
 from headrace.plugins.models.onnx_opening import Opening, refuse_index
@@ -22,6 +22,8 @@ from headrace.plugins.models.onnx_output import outputs_of
 from headrace.plugins.models.onnx_part import FirstPart, LaterPart
 from headrace.plugins.models.onnx_rows import MARK_BYTES
 from headrace.plugins.models.onnx_whole import Whole
+from headrace.plugins.models.tensor_output import refuse_outputs
+from headrace.plugins.models.tensor_whole import Look, TensorModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,10 +35,15 @@ _log = logging.getLogger(__name__)
 _PROBES = ("", "A text.", "A somewhat longer text, so that the short ones have to be padded.")
 
 
-class MicroBatch(Options):
-    """How many texts share one run of the graph. Results do not depend on it, speed and memory do."""
+_MOST_ROWS = 4096
 
-    records: int = Field(default=8, ge=1, le=4096, description="most texts in a run")
+
+class MicroBatch(Options):
+    """How many records share one run of the graph. Results do not depend on it, speed and memory do."""
+
+    records: int = Field(
+        default=8, ge=1, le=_MOST_ROWS, description="most records in a run; of tensors by default all of a batch"
+    )
     tokens: int = Field(default=4096, ge=1, description="most tokens in a run, padding included")
 
 
@@ -48,7 +55,11 @@ class OnnxOptions(Options):
         default=None, ge=1, description="longest text in tokens, longer ones are truncated; default: the model's own"
     )
     micro_batch: MicroBatch = Field(
-        default=MicroBatch(), description="how many texts share one run of the graph", json_schema_extra=TUNING
+        default=MicroBatch(), description="how many records share one run of the graph", json_schema_extra=TUNING
+    )
+    outputs: tuple[str, ...] | None = Field(
+        default=None,
+        description="of a model of tensors, the outputs that results tell; default: all, or with labels none but these",
     )
     providers: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="such as [cuda, cpu]; default: CUDA where it works, else the processor"
@@ -63,14 +74,16 @@ class OnnxOptions(Options):
 
 
 class OnnxModel:
-    """Classify texts with an ONNX graph from the registry: `label`, `score`, `scores`, `tokens`, `truncated`.
+    """Run an ONNX graph from the registry: a text classifier, or one that takes and gives numbers.
 
-    A sharded model answers as the whole one does: all its parts in one process, or one part a stage.
+    Of a text it says `label`, `score`, `scores`, `tokens` and `truncated`; of tensors `outputs`, by name, or with
+    labels `label`, `score` and `scores`. A sharded model answers as the whole one does: all its parts in one process,
+    or one part a stage.
     """
 
     def __init__(self, options: OnnxOptions) -> None:
         self._options = options
-        self._opened: Whole | FirstPart | LaterPart | None = None
+        self._opened: Whole | FirstPart | LaterPart | TensorModel | None = None
         self._labels: tuple[str, ...] = ()
 
     @property
@@ -83,15 +96,21 @@ class OnnxModel:
         """The name of the graph's logits, once the whole model is open."""
         return self._opened.graph.output if isinstance(self._opened, Whole) else ""
 
+    def look(self) -> Look | None:
+        """Return what only an open model of tensors tells; None of one that reads texts."""
+        return self._opened.look() if isinstance(self._opened, TensorModel) else None
+
     def facts(self, context: StepContext) -> ModelFacts:
         """Return what the manifest says; files are looked at, not read.
 
         Raises:
-            ConfigError: HR301 to HR305, HR312: the model is not there, not whole, or takes shorter texts.
+            ConfigError: HR301 to HR305, HR312, HR342: the model is not there, not whole, takes shorter texts, or lacks
+                an output.
         """
         registry = Registry(context.registry)
         manifest = registry.resolve(self._wanted(context))
         registry.check(manifest)
+        refuse_outputs(manifest, self._options.outputs)
         return ModelFacts(
             version=manifest.reference,
             labels=manifest.labels,
@@ -99,6 +118,7 @@ class OnnxModel:
             hash=manifest.hash,
             shards=_shard_facts(manifest, self._max_tokens(manifest)),
             reference=self._options.model,
+            inputs=manifest.takes,
         )
 
     def open(self, context: StepContext) -> None:
@@ -117,20 +137,32 @@ class OnnxModel:
             refuse_index(manifest, index)
         opening = self._opening(manifest, registry.files(manifest if index is None else manifest.part(index)), context)
         with _told_of(manifest.reference):
-            opened = opening.whole() if index is None else opening.part(index)
-            opened.try_out(_PROBES, manifest.labels)
-        self._opened, self._labels = opened, manifest.labels
+            self._opened = self._tensor_model(opening) if manifest.task == TENSOR else self._text_model(opening, index)
+        self._labels, opened = manifest.labels, self._opened
         which = "" if index is None else f", part {index + 1} of {len(manifest.shards or ())},"
         _log.info("%s%s runs on %s, threads %d", manifest.reference, which, opened.graph.provider, opening.threads)
+
+    def _text_model(self, opening: Opening, index: int | None) -> Whole | FirstPart | LaterPart:
+        opened = opening.whole() if index is None else opening.part(index)
+        opened.try_out(_PROBES, opening.manifest.labels)
+        return opened
+
+    def _tensor_model(self, opening: Opening) -> TensorModel:
+        options = self._options
+        most = options.micro_batch.records if "micro_batch" in options.model_fields_set else _MOST_ROWS
+        opened = opening.tensors(options.outputs, most)
+        opened.try_out()
+        return opened
 
     def close(self) -> None:
         """Let go of graph and tokenizer."""
         self._opened = None
 
     def infer(self, batch: Batch) -> Sequence[Output]:
-        """Return label, score and scores of each text, in order.
+        """Return label, score and scores of each text, or what a model of tensors says, in order.
 
         Raises:
+            InputTensorError: HR329, a record does not bring what the model takes.
             NotANumberError: HR325.
             ModelMemoryError: HR326.
             GraphFailedError: HR327.
@@ -141,6 +173,8 @@ class OnnxModel:
         opened = self._opened
         if opened is None or isinstance(opened, FirstPart):
             raise RuntimeError("infer before open")
+        if isinstance(opened, TensorModel):
+            return opened.answer(batch)
         logits, marks = opened.judge(batch)
         return outputs_of(batch, logits, marks, self._labels)
 
@@ -153,7 +187,7 @@ class OnnxModel:
             BoundaryTensorError: HR337, a record does not bring what this part takes.
         """
         opened = self._opened
-        if opened is None or isinstance(opened, Whole):
+        if opened is None or isinstance(opened, Whole | TensorModel):
             raise RuntimeError("part before open")
         return opened.part(batch)
 
@@ -182,6 +216,8 @@ class OnnxModel:
 
     def _max_tokens(self, manifest: Manifest) -> int:
         asked = self._options.max_tokens
+        if asked is not None and manifest.task == TENSOR:
+            raise ModelLengthError(f"{manifest.reference} takes no text", mend="leave max_tokens away")
         if asked is not None and asked > manifest.max_tokens:
             fault = f"{manifest.reference} takes {manifest.max_tokens} tokens; max_tokens asks for {asked}"
             raise ModelLengthError(fault, mend=f"lower max_tokens to {manifest.max_tokens}, or leave it away")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace import TensorSpec
 from headrace.core.registry.manifest import Manifest
-from headrace.plugins.models.errors import ShardIndexError
+from headrace.plugins.models.errors import ShardIndexError, TensorsChangedError
 from headrace.plugins.models.onnx_batch import MASK, Limits
 from headrace.plugins.models.onnx_graph import Graph, open_graph
 from headrace.plugins.models.onnx_part import Chain, FirstPart, LaterPart, PartGraph, open_part
 from headrace.plugins.models.onnx_rows import Boundary
 from headrace.plugins.models.onnx_whole import Whole
+from headrace.plugins.models.tensor_graph import open_tensor_graph
+from headrace.plugins.models.tensor_whole import TensorModel
 from headrace.plugins.models.tokenizer import open_tokenizer
 
 __all__ = ["Opening", "refuse_index"]
@@ -52,6 +56,23 @@ class Opening:
         tokenizer = open_tokenizer(self.folder, self.manifest.tokenizer, self.max_tokens)
         return FirstPart(tokenizer, self._part(index), limits)
 
+    def tensors(self, outputs: Sequence[str] | None, most: int) -> TensorModel:
+        """Return a model that takes numbers.
+
+        Args:
+            outputs: names of those that results tell.
+            most: records that may share a run.
+
+        Raises:
+            TensorsChangedError: HR343.
+        """
+        path = self.folder / (self.manifest.graph or "")
+        graph = open_tensor_graph(path, threads=self.threads, providers=self.providers)
+        if self.manifest.takes:  # nobody has looked at one that is being imported
+            _refuse_changed("takes", self.manifest.takes, graph.takes)
+            _refuse_changed("gives", self.manifest.gives, graph.gives)
+        return TensorModel(graph, self.manifest, most, outputs)
+
     def _graph(self) -> Graph | Chain:
         if self.manifest.graph is None:
             parts = [self._part(at) for at in range(len(self.manifest.shards or ()))]
@@ -65,6 +86,12 @@ class Opening:
     def _shared(self, *, masks: bool) -> Limits:
         """Texts whose scores would change by sharing a run get one each."""
         return self.limits if masks and self.manifest.batch_invariant else Limits(1, self.limits.tokens)
+
+
+def _refuse_changed(word: str, said: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> None:
+    if tuple(said) != tuple(found):
+        fault = f"the graph {word} {', '.join(map(str, found))}; its manifest says {', '.join(map(str, said))}"
+        raise TensorsChangedError(fault, mend="import the model again")
 
 
 def refuse_index(manifest: Manifest, index: int) -> None:

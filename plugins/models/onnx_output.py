@@ -12,7 +12,7 @@ from headrace.plugins.models.onnx_rows import Mark
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["has_nan", "outputs_of"]
+__all__ = ["has_nan", "outputs_of", "probabilities"]
 
 
 def outputs_of(
@@ -29,7 +29,7 @@ def outputs_of(
     Raises:
         NotANumberError: HR325.
     """
-    scores = _probabilities(logits)
+    scores = probabilities(logits)
     _refuse_nan(scores, batch)
     outputs: list[Output] = []
     for mark, row, best in zip(marks, scores.tolist(), scores.argmax(axis=1).tolist(), strict=True):
@@ -52,7 +52,7 @@ def has_nan(values: np.ndarray[Any, Any]) -> bool:
     return bool(np.isnan(values).any())
 
 
-def _probabilities(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def probabilities(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return softmax by row; a single logit is that of the second of two labels."""
     import numpy as np
 

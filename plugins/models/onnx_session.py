@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from headrace.core.errors import HeadraceError
 from headrace.plugins.models.errors import GraphFailedError, GraphUnreadableError, ModelMemoryError
 from headrace.plugins.models.onnx_provider import Providers, choose_providers, import_onnxruntime
 
-__all__ = ["EXPORT", "Errors", "open_session", "run_error"]
+__all__ = ["EXPORT", "Errors", "open_session", "run_error", "tensor_run_error"]
 
 Errors = tuple[type[Exception], ...]
 EXPORT = "export it for text classification with dynamic axes"
@@ -54,11 +54,31 @@ def run_error(error: Exception, rows: int, tokens: int) -> HeadraceError:
         rows: texts of the run.
         tokens: tokens of each, padding included.
     """
+    run = f"{rows} x {tokens} tokens"
     if _is_memory(error):
-        fault = f"no memory for a run of {rows} x {tokens} tokens: {_said(error)}"
-        return ModelMemoryError(fault, mend="lower micro_batch.records, micro_batch.tokens or max_tokens")
-    fault = f"onnxruntime failed on a run of {rows} x {tokens} tokens: {_said(error)}"
-    return GraphFailedError(fault, mend=f"{EXPORT}, or lower max_tokens")
+        return _no_memory(error, run, "lower micro_batch.records, micro_batch.tokens or max_tokens")
+    return _failed(error, run, f"{EXPORT}, or lower max_tokens")
+
+
+def tensor_run_error(error: Exception, shapes: Mapping[str, tuple[int, ...]]) -> HeadraceError:
+    """Return what an error of a run on numbers is to the reader.
+
+    Args:
+        error: what onnxruntime raised.
+        shapes: of the inputs.
+    """
+    run = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+    if _is_memory(error):
+        return _no_memory(error, run, "lower micro_batch.records")
+    return _failed(error, run, "publish tensors of sizes that the model takes, or export it with dynamic axes")
+
+
+def _no_memory(error: Exception, run: str, mend: str) -> HeadraceError:
+    return ModelMemoryError(f"no memory for a run of {run}: {_said(error)}", mend=mend)
+
+
+def _failed(error: Exception, run: str, mend: str) -> HeadraceError:
+    return GraphFailedError(f"onnxruntime failed on a run of {run}: {_said(error)}", mend=mend)
 
 
 def _settings(runtime: Any, threads: int) -> Any:

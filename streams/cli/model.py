@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from headrace.streams.cli.output import emit_json, json_option, printable, say
 from headrace.streams.cli.table import print_columns, print_pairs
 
 if TYPE_CHECKING:
-    from headrace.core.registry.manifest import Manifest
+    from headrace.core.registry.manifest import Manifest, Scores, Task
     from headrace.core.registry.store import Listed, Registry
 
 __all__ = ["model"]
@@ -41,6 +42,18 @@ model.add_command(model_stop.start)
 @click.option("--alias", help="Let this alias mean the new version, such as prod.")
 @click.option("--label", "labels", multiple=True, help="Name of a logit; repeat in order.  [default: config.json]")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest text.  [default: what its files say]")
+@click.option(
+    "--task",
+    type=click.Choice(["text-classification", "tensor"]),
+    default="text-classification",
+    show_default=True,
+    help="tensor: takes numbers and gives numbers.",
+)
+@click.option(
+    "--scores",
+    type=click.Choice(["logits", "probabilities"]),
+    help="What a model of tensors with labels gives.  [default: tried]",
+)
 @click.option("--graph", metavar="FILE", help="The ONNX file in FOLDER, when there are several.")
 @registry_option
 @json_option
@@ -52,17 +65,20 @@ def import_model(
     alias: str | None,
     labels: tuple[str, ...],
     max_tokens: int | None,
+    task: Task,
+    scores: Scores | None,
     graph: str | None,
     location: str | None,
     as_json: bool,
 ) -> None:
     """Register the model of FOLDER as the next version of NAME.
 
-    FOLDER has an ONNX graph for text classification and its tokenizer, as Hugging Face lays them out. The model is
-    opened and tried first; a version's files never change afterwards.
+    FOLDER has an ONNX graph for text classification and its tokenizer, as Hugging Face lays them out; with --task
+    tensor a graph is all it needs. The model is opened and tried first; a version's files never change afterwards.
     """
     from headrace.core.catalog import installed_catalog
-    from headrace.core.registry.folder import read_folder
+    from headrace.core.registry.folder import read_folder, read_tensor_folder
+    from headrace.core.registry.manifest import TENSOR
     from headrace.core.registry.reference import check_alias, check_name
     from headrace.streams.model_trial import tried
 
@@ -70,13 +86,30 @@ def import_model(
     if alias is not None:
         check_alias(alias)
     registry = open_registry(location)
-    source = read_folder(folder, graph=graph, labels=labels, max_tokens=max_tokens)
+    if task == TENSOR:
+        _refuse_text_options(max_tokens, scores, labels)
+        source = replace(read_tensor_folder(folder, graph=graph, labels=labels), scores=scores)
+    else:
+        _refuse_tensor_options(scores)
+        source = read_folder(folder, graph=graph, labels=labels, max_tokens=max_tokens)
     source = tried(source, name, version or registry.next_version(name), installed_catalog())
     manifest = registry.add(source, name, version=version, alias=alias)
     if as_json:
         emit_json(_facts(manifest, (alias,) if alias else (), registry))
         return
     _print_registered(manifest, alias, registry)
+
+
+def _refuse_text_options(max_tokens: int | None, scores: str | None, labels: Sequence[str]) -> None:
+    if max_tokens is not None:
+        raise click.UsageError("--max-tokens is for models of texts")
+    if scores is not None and not labels:
+        raise click.UsageError("--scores says what those of the labels are; give them with --label")
+
+
+def _refuse_tensor_options(scores: str | None) -> None:
+    if scores is not None:
+        raise click.UsageError("--scores is for --task tensor")
 
 
 @model.command("list")
@@ -137,14 +170,26 @@ def _listed_facts(listed: Listed, registry: Registry) -> dict[str, Any]:
 def _print_registered(manifest: Manifest, alias: str | None, registry: Registry) -> None:
     also = f" ({manifest.name}@{alias})" if alias else ""
     click.echo(
-        f"registered {manifest.reference}{also} in {registry.location}: labels {_few_labels(manifest)}; "
-        f"up to {manifest.max_tokens} tokens; {size_words(manifest.size_bytes)}"
+        f"registered {manifest.reference}{also} in {registry.location}: {_does(manifest)}; "
+        f"{size_words(manifest.size_bytes)}"
     )
     if not manifest.batch_invariant:
         say(
-            "its scores change with the texts that share a run (dynamic quantisation does that), so each text will run "
-            "alone, which is slower; quantise weights only, or statically, to avoid it"
+            f"its scores change with the {_unit(manifest)}s that share a run (dynamic quantisation does that), so each "
+            f"{_unit(manifest)} will run alone, which is slower; quantise weights only, or statically, to avoid it"
         )
+
+
+def _unit(manifest: Manifest) -> str:
+    return "text" if manifest.max_tokens else "record"
+
+
+def _does(manifest: Manifest) -> str:
+    if manifest.max_tokens:
+        return f"labels {_few_labels(manifest)}; up to {manifest.max_tokens} tokens"
+    takes, gives = (", ".join(map(str, specs)) for specs in (manifest.takes, manifest.gives))
+    labels = f"; labels {_few_labels(manifest)} from {manifest.scores}" if manifest.labels else ""
+    return f"takes {takes}; gives {gives}{labels}"
 
 
 def _print_listed(found: Sequence[Listed]) -> None:
@@ -160,7 +205,13 @@ def _row(listed: Listed) -> tuple[str, ...]:
     if manifest is None:
         return (*first, "damaged", "-", "-", "-")
     to_the_minute = manifest.created[:16].replace("T", " ")
-    return (*first, _few_labels(manifest), str(manifest.max_tokens), size_words(manifest.size_bytes), to_the_minute)
+    return (
+        *first,
+        _few_labels(manifest) or "-",
+        str(manifest.max_tokens or "-"),
+        size_words(manifest.size_bytes),
+        to_the_minute,
+    )
 
 
 def _few_labels(manifest: Manifest) -> str:
@@ -170,7 +221,8 @@ def _few_labels(manifest: Manifest) -> str:
 
 
 def _print_shown(manifest: Manifest, facts: Mapping[str, Any]) -> None:
-    runs = "texts together" if manifest.batch_invariant else "each text alone: its scores depend on batch mates"
+    one = _unit(manifest)
+    runs = f"{one}s together" if manifest.batch_invariant else f"each {one} alone: its scores depend on batch mates"
     state = "sha256 verified" if facts["verified"] else "sizes checked; --verify reads them"
     lineage = [(printable(name), value) for name, value in manifest.lineage.items()]
     print_pairs(
@@ -178,10 +230,9 @@ def _print_shown(manifest: Manifest, facts: Mapping[str, Any]) -> None:
             ("model", ", ".join([manifest.reference, *(f"{manifest.name}@{alias}" for alias in facts["aliases"])])),
             ("registry", facts["registry"]),
             ("task", manifest.task),
-            ("labels", ", ".join(manifest.labels)),
-            ("tokens", f"up to {manifest.max_tokens}"),
+            ("labels", ", ".join(manifest.labels) or "-"),
+            *_form(manifest),
             ("runs", runs),
-            ("inputs", ", ".join(manifest.inputs) or "-"),
             *_parts(manifest),
             ("created", manifest.created),
             ("hash", manifest.hash),
@@ -192,6 +243,14 @@ def _print_shown(manifest: Manifest, facts: Mapping[str, Any]) -> None:
     click.echo()
     rows = [(path, size_words(file.size), f"{file.sha256[:16]}…") for path, file in manifest.files.items()]
     print_columns(("FILE", "SIZE", "SHA256"), rows)
+
+
+def _form(manifest: Manifest) -> list[tuple[str, str]]:
+    if manifest.max_tokens:
+        return [("tokens", f"up to {manifest.max_tokens}"), ("inputs", ", ".join(manifest.inputs) or "-")]
+    scores = [("scores", manifest.scores)] if manifest.scores else []
+    tensors = [("takes", ", ".join(map(str, manifest.takes))), ("gives", ", ".join(map(str, manifest.gives)))]
+    return [*tensors, *scores]
 
 
 def _parts(manifest: Manifest) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ __all__ = [
     "ShardExtraError",
     "ShardedAlreadyError",
     "TextsMissingError",
+    "TextsOnlyError",
 ]
 
 
@@ -88,3 +89,13 @@ class TextsMissingError(ConfigError):
     """
 
     code = "HR336"
+
+
+class TextsOnlyError(ConfigError):
+    """The model takes numbers, and only text classifiers are cut into parts.
+
+    A cut is proven by texts of several lengths, which a model of the task tensor does not read. Mend: run it whole;
+    more workers of its group share the load.
+    """
+
+    code = "HR344"

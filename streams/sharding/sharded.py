@@ -13,7 +13,7 @@ from headrace.streams.sharding.anatomy import dissect
 from headrace.streams.sharding.library import import_onnx, read_graph
 from headrace.streams.sharding.parity import compare, refuse_difference
 from headrace.streams.sharding.texts import LONG, OWN
-from headrace.streams.sharding.version import Version, opened, refuse_sharded
+from headrace.streams.sharding.version import Version, opened, refuse_sharded, refuse_tensors
 from headrace.streams.sharding.workbench import Wish, Workbench
 
 __all__ = ["shard_model"]
@@ -39,12 +39,13 @@ def shard_model(
         tell: told what is being done, a line each.
 
     Raises:
-        ConfigError: HR301 to HR308, HR331 to HR333, HR335.
+        ConfigError: HR301 to HR308, HR331 to HR333, HR335, HR344.
         MachineError: HR309, HR330.
     """
     import_onnx()
     whole = registry.resolve(reference)
     refuse_sharded(whole)
+    refuse_tensors(whole)
     with tempfile.TemporaryDirectory(prefix="headrace-shard-") as scratch:
         folder, kept = Path(scratch, "scratch"), Path(scratch, "kept")
         folder.mkdir()

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from headrace.core.catalog import Catalog
-from headrace.core.registry.manifest import Manifest
+from headrace.core.registry.manifest import TENSOR, Manifest
 from headrace.core.registry.store import Registry
 from headrace.core.step import StepContext
 from headrace.streams.machine import usable_cores
 from headrace.streams.registry_step import registry_step
-from headrace.streams.sharding.errors import NotShardedError, ShardedAlreadyError
+from headrace.streams.sharding.errors import NotShardedError, ShardedAlreadyError, TextsOnlyError
 
-__all__ = ["SHARDED_FROM", "Version", "opened", "refuse_sharded", "whole_of"]
+__all__ = ["SHARDED_FROM", "Version", "opened", "refuse_sharded", "refuse_tensors", "whole_of"]
 
 SHARDED_FROM = "sharded_from"
 """What a manifest's lineage calls the version that was cut."""
@@ -58,6 +58,16 @@ def whole_of(sharded: Version, against: str | None = None) -> Version:
     whole = registry.resolve(against or manifest.lineage.get(SHARDED_FROM, manifest.name))
     refuse_sharded(whole)
     return Version(registry, whole)
+
+
+def refuse_tensors(manifest: Manifest) -> None:
+    """Refuse a model that reads no texts.
+
+    Raises:
+        TextsOnlyError: HR344.
+    """
+    if manifest.task == TENSOR:
+        raise TextsOnlyError(f"{manifest.reference} takes numbers, and is not cut", mend="run it whole")
 
 
 def refuse_sharded(manifest: Manifest) -> None:

@@ -92,6 +92,7 @@ def test_every_built_in_step_is_found() -> None:
     assert {title(spec) for spec in BUILT_IN if spec not in IN_BATCHES} == {
         "codec cloudevents",
         "codec json",
+        "codec tensor",
         "codec text",
         "sink topic",
     }

@@ -28,7 +28,7 @@ Source = Callable[..., InputPlan]
 def source(tmp_path: Path) -> Source:
     """The input of a pipeline whose file says this of it."""
 
-    def make(models: str = "{quick: lexicon}", catalog: Catalog | None = None, **said: str) -> InputPlan:
+    def make(models: str = "{quick: lexicon}", catalog: Catalog | None = None, **said: Any) -> InputPlan:
         file = tmp_path / "p.yaml"
         given = json.dumps({"topic": "texts", **said})
         head = f"headrace: 1\npipeline: p\ninput: {given}\nmodels: {models}\n"
@@ -108,6 +108,23 @@ def test_cloudevents_come_in_both_modes(source: Source) -> None:
     plan = source(format="cloudevents", text="body")
     assert [one.name for one in incoming_shapes(plan)] == ["binary-event", "structured-event"]
     assert set(shape(plan, "binary-event").headers["required"]) == {"ce_specversion", "ce_id", "ce_source", "ce_type"}
+
+
+@pytest.mark.parametrize("pixels", [[[1, 2], [3, 4]], [1, 2, 3, 4], [1, 2, 3], [["1", 2], [3, 4]], "none", None])
+def test_tensors_are_lists_beside_what_else_is_read(source: Source, pixels: Any) -> None:
+    spec = {"x": {"dtype": "float32", "shape": [2, 2], "path": "image.pixels"}}
+    plan = source(codec={"tensor": {"tensors": spec}}, text="body", unit="user")
+    value = {"body": "a digit", "image": {"pixels": pixels}, "user": "ann"}
+    assert is_read(plan, value) == Draft202012Validator(shape(plan, "tensors").body).is_valid(value)
+    assert not is_read(plan, {"image": {"pixels": pixels}})
+
+
+def test_raw_tensors_have_headers_and_no_schema_of_their_bytes(source: Source) -> None:
+    spec = {"x": {"dtype": "float32", "shape": [28, 28]}}
+    (one,) = incoming_shapes(source(models="{}", codec={"tensor": {"tensors": spec, "encoding": "raw"}}))
+    assert (one.name, one.content_type, one.body) == ("raw-tensors", "application/octet-stream", {})
+    assert {"tensor.dtype", "tensor.shape"} <= set(one.headers["properties"])
+    assert "x float32[28, 28]" in one.summary
 
 
 def test_without_models_any_json_goes(source: Source) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from headrace.streams.cli.main import main
+from tests.tensor_model import DIGITS, write_digits
 from tests.tiny_model import write_model
 
 Command = Callable[..., "Answer"]
@@ -87,6 +88,53 @@ def test_a_model_that_depends_on_batch_mates_is_registered_with_a_word_on_it(mod
     assert answer.code == 0
     assert "each text will run alone" in answer.err
     assert "each text alone" in model("show", "reviews@1").out
+
+
+def test_a_graph_of_numbers_needs_no_tokenizer(model: Command, tmp_path: Path) -> None:
+    labels = [word for label in DIGITS for word in ("--label", label)]
+    answer = model(
+        "import", "digits", write_digits(tmp_path / "digits"), "--task", "tensor", "--alias", "prod", *labels
+    )
+    assert answer.code == 0, answer.err
+    said = "takes x float32[28, 28]; gives y float32[10]; labels zero, one, two, three and 6 more from probabilities; "
+    assert said in answer.out
+    shown = model("show", "digits@prod").out
+    for words in ("task      tensor", "takes     x float32[28, 28]", "gives     y float32[10]", "records together"):
+        assert words in shown
+    assert "digits@1  prod     zero" in model("list").out
+    facts = model("show", "digits@1", "--json").json
+    assert facts["takes"] == [{"name": "x", "dtype": "float32", "shape": [28, 28]}]
+    assert (facts["tokenizer"], facts["max_tokens"], facts["format"]) == (None, 0, 3)
+
+
+def test_a_graph_of_numbers_has_no_tokenizer_and_the_error_says_how_to_import_it(
+    model: Command, tmp_path: Path
+) -> None:
+    answer = model("import", "digits", write_digits(tmp_path / "digits"))
+    assert answer.err.startswith("HR310 ")
+    assert "--task tensor" in answer.err
+
+
+def test_scores_may_be_said(model: Command, tmp_path: Path) -> None:
+    labels = [word for label in DIGITS for word in ("--label", label)]
+    words = ["import", "digits", write_digits(tmp_path / "digits"), "--task", "tensor", *labels, "--json"]
+    assert model(*words, "--scores", "logits").json["scores"] == "logits"
+    assert model(*words).json["scores"] == "probabilities"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--task", "tensor", "--max-tokens", "7"), ("--task", "tensor", "--scores", "logits"), ("--scores", "logits")],
+)
+def test_options_of_the_other_task_are_wrong_usage(model: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert model("import", "digits", write_digits(tmp_path / "digits"), *words).code == 2
+
+
+@pytest.mark.provokes("HR344")
+def test_a_model_of_numbers_is_not_cut(model: Command, tmp_path: Path) -> None:
+    model("import", "digits", write_digits(tmp_path / "digits"), "--task", "tensor")
+    answer = model("shard", "digits@1", "--parts", "2")
+    assert (answer.code, answer.err) == (1, "HR344 digits@1 takes numbers, and is not cut; run it whole\n")
 
 
 @pytest.mark.provokes("HR311")

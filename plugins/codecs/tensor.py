@@ -1,0 +1,110 @@
+"""Read messages that are tensors: lists of numbers in JSON, or raw little-endian bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator
+
+from headrace import Catalog, Content, Message, MessageShape, Options, TensorSpec, hookimpl
+from headrace.core.tensor import Dtype, Shape, dtype_named
+from headrace.plugins.codecs.errors import TensorNotFiniteError
+from headrace.plugins.codecs.json import decode_json
+from headrace.plugins.codecs.tensor_json import read_lists
+from headrace.plugins.codecs.tensor_raw import RawReader
+from headrace.plugins.codecs.tensor_shape import json_shapes, raw_shapes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["TensorCodec", "TensorInput", "TensorOptions"]
+
+
+class TensorInput(Options):
+    """What is known of one tensor."""
+
+    dtype: Dtype = Field(description="type of its numbers, such as float32; FP32 is understood, too")
+    shape: Shape = Field(description="sizes of its axes, without one for the batch; -1 is any size")
+    path: str | None = Field(
+        default=None,
+        description="with JSON the dotted path of its list; empty for the whole value; default: the tensor's name",
+    )
+
+    @field_validator("dtype", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return (dtype_named(value) or value) if isinstance(value, str) else value
+
+
+class TensorOptions(Options):
+    """What a pipeline file may say of `tensor`."""
+
+    tensors: dict[str, TensorInput] = Field(
+        min_length=1, description="the tensors of a message, by the names that the model has for them"
+    )
+    encoding: Literal["json", "raw"] = Field(
+        default="json",
+        description="json: lists of numbers; raw: the value is their bytes, little-endian, one tensor after the other",
+    )
+    allow_nan: bool = Field(default=False, description="whether NaN and infinities reach the model")
+
+
+class TensorCodec:
+    """Read tensors for models that take numbers: lists in JSON, or raw little-endian bytes.
+
+    Raw bytes are not copied: arrays look at the message.
+    """
+
+    def __init__(self, options: TensorOptions) -> None:
+        self.tensors: Sequence[TensorSpec] = tuple(
+            TensorSpec(name=name, dtype=given.dtype, shape=given.shape) for name, given in options.tensors.items()
+        )
+        self.has_value = options.encoding == "json"
+        self._paths = {
+            name: (name,) if given.path is None else tuple(filter(None, given.path.split(".")))
+            for name, given in options.tensors.items()
+        }
+        self._raw = None if self.has_value else RawReader(self.tensors)
+        self._floats = () if options.allow_nan else tuple(t.name for t in self.tensors if t.dtype.startswith("float"))
+
+    def decode(self, message: Message) -> Content:
+        """Return the tensors of a message, and with JSON its value.
+
+        Raises:
+            RecordError: HR525 to HR528, a tensor is not what the file says of it; HR510 to HR516, the value is no JSON.
+        """
+        if self._raw is not None:
+            return Content(value=None, tensors=self._finite(self._raw.read(message)))
+        content = decode_json(message)
+        tensors = {spec.name: read_lists(content.value, self._paths[spec.name], spec) for spec in self.tensors}
+        return Content(value=content.value, attributes=content.attributes, tensors=self._finite(tensors))
+
+    def shapes(self, value: Mapping[str, Any]) -> Sequence[MessageShape]:
+        """Return the kinds of messages that are read.
+
+        Args:
+            value: JSON Schema of what the pipeline reads beside the tensors.
+        """
+        if self.has_value:
+            return json_shapes(value, [(spec, self._paths[spec.name]) for spec in self.tensors])
+        return raw_shapes(self.tensors)
+
+    def _finite(self, tensors: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        import numpy as np
+
+        for name in self._floats:
+            finite = np.isfinite(tensors[name])
+            if not finite.all():
+                at = int(np.argmin(finite))
+                raise TensorNotFiniteError(
+                    f"tensor {name!r} has no finite {tensors[name].dtype} at {at}",
+                    mend="publish numbers that the type holds, or set allow_nan: true",
+                )
+        return tensors
+
+
+@hookimpl
+def headrace_register(catalog: Catalog) -> None:
+    """Register the codec `tensor`."""
+    catalog.codec("tensor", TensorCodec, options=TensorOptions)
