@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import links, minilm, model_free, restart, shard_outputs, shards, split, startup
+from benchmarks import ffnn, links, minilm, model_free, restart, shard_outputs, shards, split, startup
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Table
 from benchmarks.page import keep
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-NAMES = ("minilm", "plain", "startup", "restart", "links", "shards", "split")
+NAMES = ("minilm", "plain", "ffnn", "startup", "restart", "links", "shards", "split")
 
 
 def main() -> int:
@@ -43,6 +43,9 @@ def _measure(folder: Path, asked: argparse.Namespace) -> list[Table]:
 
 
 def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
+    if set(asked.names) <= {"ffnn", "split"}:  # it needs nothing of the demo
+        with bench.broker():
+            return ffnn.measure(bench, asked.runs, asked.seconds / 3)
     from headrace.streams.demo.prepare import prepare
     from headrace.streams.home import cache
 
@@ -51,6 +54,8 @@ def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
     tables = []
     with bench.broker():
         bench.run(*headrace("model", "import", "reviews", str(prepared.model)))
+        if "ffnn" in asked.names:
+            tables += ffnn.measure(bench, asked.runs, asked.seconds / 3)
         if "minilm" in asked.names:
             tables.append(minilm.measure(bench, str(prepared.model), texts, asked.runs, asked.seconds))
         if "plain" in asked.names:

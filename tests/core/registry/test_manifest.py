@@ -122,7 +122,7 @@ def test_what_does_not_hold_together_is_refused(changes: dict[str, Any], fault: 
 
 @pytest.mark.provokes("HR304")
 def test_a_newer_format_asks_for_a_newer_headrace() -> None:
-    error = refusal(json.dumps({"format": 3, "anything": "else"}).encode())
+    error = refusal(json.dumps({"format": 4, "anything": "else"}).encode())
     assert error.mend == "update headrace"
 
 
