@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headrace.core.record import Message, Outgoing, Position
@@ -93,3 +94,10 @@ def test_what_a_topic_refuses_is_egress_s_and_what_a_link_refuses_is_the_sender_
     assert (result.stage, result.plugin, result.output, result.code) == ("egress", "topic", "reviews.out", "HR509")
     frame = letters.refused("link", ResultTooLargeError("too large"))
     assert (frame.stage, frame.plugin, frame.output) == ("expert.1", "link", "")
+
+
+async def test_raw_tensors_whose_message_has_expired_are_buried_as_the_bytes_that_they_were(tmp_path: Path) -> None:
+    one, two = np.arange(3, dtype="<f4"), np.array([True, False])
+    slot = Slot(None, record("", value=None, tensors={"b": one, "a": two}))
+    letter = await written(tmp_path, slot, Topic(None))
+    assert letter.value == one.tobytes() + b"\x01\x00"

@@ -226,3 +226,14 @@ def test_a_part_that_returns_no_tensors_breaks_its_promise(answer: Any) -> None:
     one = slot("a", "quick@1", parts=2)
     first.run([one])
     assert labels([one]) == ["HR603"]
+
+
+def test_tensors_of_the_input_stay_for_the_next_model() -> None:
+    models = stage()
+    models.load("quick@1", Version("one"))
+    given = slot("a", "quick@1")
+    assert given.record is not None
+    given.record = given.record.replace(tensors={"x": np.ones(2)})
+    models.run([given])
+    assert given.record.output == {"label": "one", "tensors": ["x"]}
+    assert list(given.record.tensors) == ["x"]
