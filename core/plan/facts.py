@@ -142,6 +142,7 @@ def _model(name: str, model: ModelPlan) -> dict[str, Any]:
         "size_bytes": facts.size_bytes,
         "labels": list(facts.labels),
         "hash": facts.hash,
+        "inputs": [str(spec) for spec in facts.inputs],
         "parts": [dataclasses.asdict(part) for part in facts.shards],
     }
 

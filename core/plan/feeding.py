@@ -30,6 +30,13 @@ def feeding_problems(
     yield from _text_problems(document, envelope, codec, flow, has_value=getattr(step, "has_value", True))
     for model in _models(flow):
         yield from _tensor_problems(model, codec, tensors)
+    largest = sum(spec.size_bytes for spec in tensors) if all(spec.is_fixed for spec in tensors) else 0
+    if largest > envelope.input.max_bytes and not getattr(step, "has_value", True):
+        yield TensorInputError(
+            f"the tensors of a message have {largest:,} bytes, and input.max_bytes is {envelope.input.max_bytes:,}",
+            mend="raise input.max_bytes",
+            place=codec.place,
+        )
     if tensors and envelope.link.tensors == "float16":
         yield TensorInputError(
             "link.tensors: float16 would round the tensors of the input on their way to another process",

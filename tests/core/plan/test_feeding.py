@@ -137,6 +137,13 @@ def test_there_is_no_path_into_raw_tensors(problems: Problems, key: str) -> None
     assert f"HR116 the whole message is raw tensors, so there is no path into it for input.{key}" in problem
 
 
+def test_raw_tensors_that_no_message_may_hold(problems: Problems) -> None:
+    said = file(PIXELS, PIXELS, max_bytes="3135").replace(f"tensors: {PIXELS}}}", f"tensors: {PIXELS}, raw: true}}", 1)
+    (problem,) = problems(said)
+    assert "HR123 the tensors of a message have 3,136 bytes, and input.max_bytes is 3,135" in problem
+    assert problems(said.replace("3135", "3136")) == []
+
+
 def test_tensors_of_the_input_are_not_rounded_on_links(problems: Problems) -> None:
     (problem,) = problems(file(PIXELS, PIXELS, "link: {tensors: float16}\n"))
     assert problem.startswith("p.yaml:8:")
