@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 __all__ = [
     "DTYPE_HEADER",
@@ -76,7 +76,9 @@ class TensorSpec(BaseModel):
 
     name: str = Field(min_length=1)
     dtype: Dtype
-    shape: Shape
+    shape: tuple[int, ...] = Field(max_length=MOST_AXES)
+
+    _has_sizes = field_validator("shape")(_sized)
 
     @property
     def is_fixed(self) -> bool:

@@ -39,7 +39,7 @@ def test_a_version_with_other_inputs_is_refused(tmp_path: Path) -> None:
     assert stage is not None
     step, closing = open_version(plan, plan.models["net"], stage, "digits@2")
     with closing:
-        assert step.inputs == ("x",)
+        assert step.look().inputs == ("x",)
     with pytest.raises(HeadraceError) as caught:
         open_version(plan, plan.models["net"], stage, "digits@3")
     assert caught.value.fault == "digits@3 takes pixels float32[784], which is not what the running plan reads"
