@@ -12,7 +12,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     `stage` and `plugin` say where, `attempt` after how many tries, `output` for which output when others were
     delivered. `stacktrace` is empty for records that are themselves wrong: it would only show our own code.
-    `is_transient` says that the same record may pass later, where it failed; it stays in the process.
+    `is_transient` says that the same record may pass later, where it failed; it stays in the process, but for records
+    that can wait for it in a topic. `waits` says that this one does so, and is no dead letter.
     """
 
     code: str
@@ -25,3 +26,4 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
     stacktrace: str = ""
     is_transient: bool = False
+    waits: bool = False

@@ -32,6 +32,11 @@ class Eras:
     def stamp(self, slots: Sequence[Slot]) -> None:
         """Stamp what goes on elsewhere; copies of one record follow each other and get the same stamp."""
         for slot in slots:
+            if slot.carrier.topic != slot.source.topic:  # it has waited aside, and counted as ended meanwhile
+                if slot.record is not None and not slot.is_done:
+                    again = max(self._era + 1, int(self._clock_ms()))
+                    slot.record = slot.record.replace(era=again, since=slot.source.offset)
+                continue
             topic, partition, offset = slot.source
             since, end = self._spans.setdefault((topic, partition), (offset, offset))
             if slot.record is None or slot.is_done:

@@ -36,7 +36,7 @@ class Gate:
 
     def __init__(self, plan: Plan, connection: Connection, *, is_changed: bool) -> None:
         self._plan, self._connection, self._is_changed = plan, connection, is_changed
-        self._links = [topic.name for topic in plan.topics if topic.role in ("link", "state")]
+        self._links = [topic.name for topic in plan.topics if topic.role in ("link", "state", "retry")]
         self._width = 0
 
     async def opened(self) -> None:

@@ -1,17 +1,20 @@
-"""Records that hold up their partition instead of ending: until what ails them passes, or for good (`stop`)."""
+"""Records that do not end yet: they hold up their partition until what ails them passes, or for good, or wait aside."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from headrace.core.config.pipeline import Delivery
 from headrace.core.failure import Failure
 from headrace.core.record import Position
 from headrace.core.wire.errors import SkippedError
+from headrace.core.wire.retry import tried_since_ms
 from headrace.streams.slot import Slot
 
 __all__ = ["Held", "HeldError", "HoldRules", "Holding"]
@@ -60,16 +63,19 @@ class HoldRules:
         stops: whether any of them stops the worker.
         pauses: whether one that may pass holds up its partition.
         patience_s: for how long at most.
+        retries: whether one that may pass waits in a topic, for so long at most.
     """
 
     stops: bool = False
     pauses: bool = False
     patience_s: float = 0.0
+    retries: bool = False
 
     @classmethod
     def of(cls, delivery: Delivery) -> HoldRules:
         """Return what this part of the file says."""
-        return cls(delivery.on_failure == "stop", delivery.slow == "pause", delivery.patience / 1000)
+        slow = delivery.slow
+        return cls(delivery.on_failure == "stop", slow == "pause", delivery.patience / 1000, slow == "retry_topic")
 
     @property
     def cuts(self) -> bool:
@@ -99,11 +105,19 @@ class Holding:
     Args:
         rules: what the file says.
         clock: monotonic seconds.
+        now_s: seconds since the epoch, by which records wait aside.
     """
 
-    def __init__(self, rules: HoldRules, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rules, self._clock = rules, clock
+    def __init__(
+        self,
+        rules: HoldRules,
+        clock: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._rules, self._clock, self._now_s = rules, clock, now_s
+        self._begun_s = now_s()
         self._waits: dict[Tp, _Wait] = {}
+        self._resting: dict[Tp, float] = {}
         self._judged: float | None = None
         self._is_skipped: Callable[[Slot], bool] = lambda slot: False
 
@@ -114,7 +128,7 @@ class Holding:
             is_skipped: tells which slots are to be passed over, since their message or their record is: whatever a
                 message brought, also the end of what had waited with others, nothing of it holds up the partition.
         """
-        self._judged, self._is_skipped = self._clock(), is_skipped
+        self._judged, self._is_skipped, self._begun_s = self._clock(), is_skipped, self._now_s()
 
     def holds(self, slot: Slot) -> bool:
         """Whether the failure of a slot holds up its partition instead of ending the record."""
@@ -127,6 +141,26 @@ class Holding:
         if self._is_skipped(slot):
             return False
         return any(self._is_waited_for(slot, failure) for failure in slot.failures)
+
+    def is_aside(self, slot: Slot) -> bool:
+        """Whether a slot, or one of its outputs, is to wait aside: nothing else becomes of that for now."""
+        return any(self._is_for_later(slot, failure) for failure in slot.failures)
+
+    def set_aside(self, slots: Iterable[Slot]) -> None:
+        """Mark the failures for which records wait aside instead of being dead letters."""
+        if not self._rules.retries:
+            return
+        for slot in slots:
+            if slot.failure is not None and self._is_for_later(slot, slot.failure):
+                slot.failure = msgspec.structs.replace(slot.failure, waits=True)
+            slot.dead = [
+                msgspec.structs.replace(one, waits=True) if self._is_for_later(slot, one) else one for one in slot.dead
+            ]
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether egress is told of a failure that may pass, for there the record can still wait aside."""
+        return self._rules.retries
 
     def cut(self, slots: Sequence[Slot]) -> tuple[list[Slot], list[Held]]:
         """Return the slots before the first of each partition that holds it up, and those first ones."""
@@ -153,7 +187,13 @@ class Holding:
     def waiting(self) -> Mapping[Tp, str]:
         """Return the partitions that are not to be read now, and why."""
         now = self._clock()
-        return {tp: wait.why for tp, wait in self._waits.items() if now < wait.until}
+        self._resting = {tp: until for tp, until in self._resting.items() if now < until}
+        held = {tp: wait.why for tp, wait in self._waits.items() if now < wait.until}
+        return {**dict.fromkeys(self._resting, "what lies next is not due"), **held}
+
+    def rest(self, tp: Tp, for_s: float) -> None:
+        """Let a partition alone for a while: what lies next in it is not due."""
+        self._resting[tp] = self._clock() + for_s
 
     def passed(self, offsets: Mapping[Tp, int]) -> None:
         """Forget what waited before these offsets: it is through."""
@@ -176,7 +216,15 @@ class Holding:
         return now - wait.since < self._rules.patience_s
 
     def _is_final(self, slot: Slot, failure: Failure) -> bool:
-        return self._rules.stops and failure.code != SkippedError.code and not slot.is_branch
+        if not self._rules.stops or failure.code == SkippedError.code or slot.is_branch:
+            return False
+        return not self._is_for_later(slot, failure)
+
+    def _is_for_later(self, slot: Slot, failure: Failure) -> bool:
+        if not (self._rules.retries and failure.is_transient) or slot.is_branch or self._is_skipped(slot):
+            return False
+        since_ms = tried_since_ms(slot.headers)
+        return since_ms is None or self._begun_s - since_ms / 1000 < self._rules.patience_s
 
     def _held(self, slot: Slot) -> Held:
         failures = slot.failures

@@ -59,6 +59,7 @@ class LoopSettings:
         holding: knows which partitions wait for a record.
         pace: says how many messages may be read now.
         suspects: knows which records are taken alone, since one of them may have killed a process.
+        early_s: by topic and raw message, how many seconds too early it would be read now; None where none ever is.
         on_final: makes the error of a record that the worker stops for.
         on_delivered: told what became of a batch once it is delivered.
         first_backoff_s: how long it pauses after an error.
@@ -75,6 +76,7 @@ class LoopSettings:
     holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
     pace: Pace = field(default_factory=lambda: Pace(None))
     suspects: Suspects = field(default_factory=Suspects)
+    early_s: Callable[[str, Any], float] | None = None
     on_final: Callable[[Held], HeadraceError] = lambda held: UnexpectedError(str(held.failure))
     on_delivered: Callable[[Outcome], None] = lambda outcome: None
     first_backoff_s: float = 0.2
@@ -218,7 +220,7 @@ class RecordLoop:
         messages: list[Message] = []
         offsets: dict[Any, int] = {}
         await self._open.wait()
-        fetched = await self._consumer.getmany(timeout_ms=IDLE_POLL_MS, max_records=1)
+        fetched = self._due(await self._consumer.getmany(timeout_ms=IDLE_POLL_MS, max_records=1))
         if not self._stale:
             _take(fetched, messages, offsets)
             self._settings.pace.took(len(messages))
@@ -292,7 +294,7 @@ class RecordLoop:
         while (room := self._room(messages)) and not self._stopping:
             await self._commit_due()  # a batch may take seconds to fill
             timeout_ms = await self._fill_ms(give_up) if messages else self._patience_ms()
-            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room)
+            fetched = self._due(await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room))
             self._settings.pace.took(sum(len(raws) for raws in fetched.values()))
             if self._stale or (not fetched and not messages):
                 break
@@ -304,6 +306,22 @@ class RecordLoop:
             if time.monotonic() >= give_up and not (is_first and is_frame) and self._at_steps is None:
                 break
         return ([], {}) if self._stale else (messages, offsets)
+
+    def _due(self, fetched: Mapping[Any, Sequence[Any]]) -> Mapping[Any, Sequence[Any]]:
+        """Leave where it lies what is not to be read yet, and let its partition rest until then."""
+        early_s = self._settings.early_s
+        if early_s is None or self._stale:
+            return fetched
+        due = {}
+        for tp, raws in fetched.items():
+            first = next((at for at, raw in enumerate(raws) if early_s(tp.topic, raw) > 0), len(raws))
+            if first < len(raws):
+                self._consumer.seek(tp, raws[first].offset)
+                self._consumer.pause(tp)
+                self._settings.holding.rest((tp.topic, tp.partition), early_s(tp.topic, raws[first]))
+            if first:
+                due[tp] = raws[:first]
+        return due
 
     @property
     def _at_steps(self) -> Flight | None:

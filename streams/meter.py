@@ -69,6 +69,12 @@ class Meter:
             ["pipeline", "stage", "plugin"],
             registry=at,
         )
+        self._aside = Counter(
+            "headrace_set_aside",
+            "Records, or results for one output, that went to wait until they are tried again",
+            ["pipeline"],
+            registry=at,
+        )
         self._pipeline = pipeline
         self._lagging: dict[str, frozenset[int]] = {}
         self._known_quarantined: set[tuple[str, str]] = set()
@@ -80,10 +86,14 @@ class Meter:
 
     def failed(self, slots: Sequence[Slot]) -> None:
         """Count the records of a batch that failed, and the results that an output could not take."""
-        codes = Tally(slot.failure.code for slot in slots if slot.failure is not None)
+        failures = [slot.failure for slot in slots if slot.failure is not None]
+        codes = Tally(failure.code for failure in failures if not failure.waits)
         if codes:
             self._records.labels(self._pipeline, "dead").inc(codes.total())
-        codes.update(failure.code for slot in slots for failure in slot.dead)
+        codes.update(failure.code for slot in slots for failure in slot.dead if not failure.waits)
+        waiting = sum(failure.waits for slot in slots for failure in slot.failures)
+        if waiting:
+            self._aside.labels(self._pipeline).inc(waiting)
         for code, count in codes.items():
             self._dead.labels(self._pipeline, code).inc(count)
 

@@ -20,6 +20,7 @@ from headrace.core.wire.dead import Failure
 from headrace.core.wire.errors import PlanChangedError, SkippedError
 from headrace.core.wire.frame import decode_frame
 from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
+from headrace.core.wire.retry import waited
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
@@ -174,7 +175,7 @@ class Pipe:
         def condemn(message: Message, failure: Failure, wholly: bool) -> Outcome:
             clock = _Clock(time.time() * 1000, time.perf_counter())
             way.holding.begin(self._passes_over(stage))
-            own = [Slot(message)] if stage == INGRESS else self._unpacked(stage, message)
+            own = [self._arrived(message)] if stage == INGRESS else self._unpacked(stage, message)
             if stage == INGRESS:
                 self._live.look()
                 self._skip(INGRESS, own)
@@ -234,7 +235,7 @@ class Pipe:
 
     def _from_input(self, messages: Sequence[Message], way: _Way) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
-        slots = [Slot(message) for message in messages]
+        slots = [self._arrived(message) for message in messages]
         steps = self._ingress
         if steps is None:
             raise ValueError("this group has no ingress")
@@ -256,6 +257,12 @@ class Pipe:
             slots, families = self._fan.out(slots)
             self._answer(families, way.holding)
         return self._walk(INGRESS, slots, clock, routed, way)
+
+    def _arrived(self, message: Message) -> Slot:
+        """Return the slot of a message of the input, or of one that has waited to be tried again."""
+        if message.position.topic != self._plan.retry_topic:
+            return Slot(message)
+        return Slot(waited(message), carrier=message.position)
 
     def _from_link(self, stage: str, messages: Sequence[Message], way: _Way) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
@@ -293,7 +300,7 @@ class Pipe:
         self._infer(slots, holding)
         for slot in slots:
             if slot.failure is not None and self._is_joined(stage, slot) and not holding.holds(slot):
-                slot.report()
+                slot.report(may_pass=holding.passes_on and not slot.is_branch)
         spent = self._spent(clock, routed)
         bodies: _Bodies = []
         if self._egress is not None:
@@ -302,6 +309,7 @@ class Pipe:
         self._leave(slots, spent)
         if stage == INGRESS and self._keeps_joins:
             self._eras.stamp(slots)
+        holding.set_aside(slots)
         kept, shipments, held = way.packed(slots)
         self._meter.failed(kept)
         still = {id(slot) for slot in kept} if held else None
@@ -330,7 +338,7 @@ class Pipe:
         """
         if self._fallback is not None:
             failed = (slot for slot in slots if slot.failure is not None and not slot.is_branch)
-            self._fallback.rescue(slot for slot in failed if not holding.holds(slot))
+            self._fallback.rescue(slot for slot in failed if not (holding.holds(slot) or holding.is_aside(slot)))
 
     def _infer(self, slots: Sequence[Slot], holding: Holding) -> None:
         """Run models until no record goes to one of this process; each round is one step further along every slip."""
@@ -385,7 +393,7 @@ class Pipe:
     def _skip(self, stage: str, slots: Sequence[Slot]) -> None:
         is_skipped = self._skips(stage)
         for slot in slots:
-            if slot.message is not None and is_skipped(slot.message.position):
+            if slot.message is not None and is_skipped(slot.carrier):
                 slot.fail(_skipped(stage))
 
     def _passes_over(self, stage: str) -> Callable[[Slot], bool]:
@@ -395,10 +403,10 @@ class Pipe:
 
     def _skips(self, stage: str) -> Callable[[Position], bool]:
         """Return what tells whether a stage is to pass over the message at a position, as was asked until now."""
-        skips = self._live.state.skips.get(stage, {})
+        skips, aside = self._live.state.skips.get(stage, {}), self._plan.retry_topic
 
         def is_skipped(at: Position) -> bool:
-            span = skips.get(at.partition)
+            span = skips.get(at.partition) if at.topic != aside else None
             return span is not None and span[0] <= at.offset < span[1]
 
         return is_skipped

@@ -10,7 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing, Position
-from headrace.core.wire.dead import Failure, stub
+from headrace.core.wire.dead import Failure, dying, stub
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.lone import compressed_bytes, plain_bytes
 from headrace.streams.pipe import Outcome
@@ -29,7 +29,7 @@ class Owed(NamedTuple):
     Attributes:
         carrier: where the message lies that brought the record.
         source: where the record's own message lies.
-        what: the output's name, "link", or "dead" and the output that failed.
+        what: the output's name, "link", or "dead" or "retry" and the output that failed.
     """
 
     carrier: Position
@@ -106,9 +106,12 @@ class Postbag:
 
     async def _buried(self, slot: Slot, failure: Failure) -> Post:
         letter = await self._letters.letter(slot, failure)
-        owed = Owed(slot.carrier, slot.source, f"dead {failure.output}")
+        owed = Owed(slot.carrier, slot.source, f"{'retry' if failure.waits else 'dead'} {failure.output}")
         tp = _tp(slot.carrier)
         refused = self._refused.get(owed)
+        is_out = refused is not None or not (self._fits(letter) or compressed_bytes(letter) <= self._limit(letter))
+        if failure.waits and is_out:
+            return await self._buried(slot, dying(failure))  # what is kept of a message could not be tried again
         if refused is not None:
             return Post(tp, stub(letter, type(refused).__name__), ())
         if self._fits(letter):

@@ -16,7 +16,7 @@ from aiokafka.errors import (
 
 from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing
-from headrace.core.wire.dead import Failure, stub
+from headrace.core.wire.dead import Failure, dying, stub
 from headrace.core.wire.errors import ResultRefusedError, ResultTooLargeError
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.outbox import Outbox
@@ -120,6 +120,8 @@ class Sender:
         if isinstance(refused.of, str):
             failure = self._letters.refused(refused.of, why)
             return [await self._bury(slot, failure) for slot in refused.slots]
+        if refused.of.waits:  # what is kept of a message could not be tried again
+            return [await self._bury(slot, dying(refused.of)) for slot in refused.slots]
         remains = stub(await self._letters.letter(refused.slots[0], refused.of), type(error).__name__)
         sent = await self._send(self._dead_outbox, remains)
         return [Pending(refused.slots, refused.of, remains, sent, is_stub=True)]

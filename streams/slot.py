@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from headrace.core.plan.stages import EGRESS
-from headrace.core.record import Message, Outgoing, Position, Record
+from headrace.core.record import Headers, Message, Outgoing, Position, Record
 from headrace.core.wire.dead import Failure
 
 __all__ = ["Slot"]
@@ -76,18 +76,28 @@ class Slot:
         return record.slip.next_stage or EGRESS
 
     @property
+    def headers(self) -> Headers:
+        """The headers of its message, as far as it is known."""
+        record = self.record or self.remains
+        return record.headers if record is not None else self.message.headers if self.message is not None else ()
+
+    @property
     def is_branch(self) -> bool:
         """Whether it is one of several copies of a record, which only their join ends."""
         record = self.record or self.remains
         return record is not None and record.slip is not None and record.slip.branch is not None
 
-    def report(self) -> None:
-        """Let a record that failed go on to egress with the reason, which ends it there."""
+    def report(self, *, may_pass: bool = False) -> None:
+        """Let a record that failed go on to egress with the reason, which ends it there.
+
+        Args:
+            may_pass: whether egress is told that the failure may pass, if it does.
+        """
         record, failure = self.remains, self.failure
         if record is None or record.slip is None or failure is None:
             return
-        # Whether it may pass is asked where it failed alone: egress, trying again, would not ask the model again.
-        failed = msgspec.structs.replace(failure, is_transient=False)
+        # Who holds up a partition does so where it failed alone: egress, trying again, would not ask the model again.
+        failed = msgspec.structs.replace(failure, is_transient=may_pass and failure.is_transient)
         slip = msgspec.structs.replace(record.slip, at=None, failed=failed)
         self.record = record.replace(output=None, tensors={}, slip=slip)
         self.failure = self.remains = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.wire.frame import records_in
+from headrace.core.wire.retry import due_ms
 from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
@@ -124,7 +126,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._is_begun = False
         self._consumer = self._new_consumer(self.stage.consumer_group)
         self._originals = Originals(lambda: self._new_consumer(None))
-        self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" else None
+        self._purge = Purge(self.parts.connection) if self.stage.kind != "ingress" or self._aside else None
         self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
         self._journal = Journal(self.stage.name, self._reach)
         self._ahead = self._new_ahead() if self.stage.kind == "ingress" else None
@@ -135,7 +137,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self.parts.pipe.settles(self._loop.landed)
         if self.stage.kind == "ingress":
             self.parts.pipe.holds(self._loop.held)
-        self._consumer.subscribe([self.stage.reads], listener=_Listener(self._loop, self.stage, self._refuse_rival()))
+        reads = [self.stage.reads, *([self._aside] if self._aside else [])]
+        self._consumer.subscribe(reads, listener=_Listener(self._loop, self.stage, self._refuse_rival()))
         await self._consumer.start()
         self.parts.ending.add(self._drain)
         self._run = asyncio.create_task(self._guard())
@@ -160,6 +163,12 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     @property
     def _joiner(self) -> Joiner | None:
         return self.parts.joiner if self.stage.kind == "egress" else None
+
+    @property
+    def _aside(self) -> str | None:
+        """The topic of records that wait to be tried again, which ingress reads; also of an earlier plan."""
+        topic = self.parts.plan.retry_topic
+        return topic if self.stage.kind == "ingress" and topic in self.parts.topics else None
 
     @property
     def _width(self) -> int:
@@ -217,7 +226,9 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             self._note_lag()
             self._note_held()
             if self._purge is not None:
-                await self._purge.run({tp: offset for tp, offset in self._done.items() if offset})
+                own = {tp: offset for tp, offset in self._done.items() if offset}
+                is_input = self.stage.kind == "ingress"
+                await self._purge.run({tp: at for tp, at in own.items() if not is_input or tp.topic == self._aside})
             if self._spread is not None:
                 await self._spread.look()
             await asyncio.sleep(TIDY_EVERY_S)
@@ -231,8 +242,11 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _note_lag(self) -> None:
         # Up to the first open transaction: what lies behind it is not to be read yet, or never.
         ends = {tp: self._consumer.last_stable_offset(tp) for tp in self._consumer.assignment() if tp in self._done}
-        counts = {tp.partition: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
-        self.parts.meter.lag(self.stage.name, counts)
+        lags = {tp: max(0, end - self._done[tp]) for tp, end in ends.items() if end is not None}
+        aside = {tp.partition: lag for tp, lag in lags.items() if tp.topic == self._aside}
+        self.parts.meter.lag(self.stage.name, {tp.partition: it for tp, it in lags.items() if tp.topic != self._aside})
+        if aside:
+            self.parts.meter.lag(f"{self.stage.name}.retry", aside)
 
     def _new_ahead(self) -> Ahead:
         parts = self.parts
@@ -272,12 +286,16 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                     stage=stage.name,
                     is_link=is_link,
                 ),
+                early_s=self._early_s if self._aside else None,
                 on_final=self._stopped_at,
                 on_delivered=lambda outcome: joiner.delivered(outcome.slots) if joiner is not None else None,
                 denied=self._denied,
                 ticks=Ticks(self._consumer, joiner).due if joiner is not None else None,
             ),
         )
+
+    def _early_s(self, topic: str, raw: Any) -> float:
+        return due_ms(raw.headers) / 1000 - time.time() if topic == self._aside else 0.0
 
     def _denied(self, error: Exception) -> HeadraceError | None:
         """Return what an error of the loop says of rights: of the group, of what is read, or of what is written."""
@@ -290,8 +308,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _stopped_at(self, held: Held) -> HeadraceError:
         failure, stage = held.failure, self.stage
         what = f"{held.source} failed at {failure.stage}: {failure.code} {failure.message}"
-        # The end of a join may have come with a message of others, or with none, since its time was over.
-        one = f"--record {held.source}" if self._joiner is not None else f"--partition {held.carrier.partition}"
+        # The end of a join may have come with a message of others, or with none, since its time was over; and what
+        # waited aside lies in another topic.
+        is_elsewhere = self._joiner is not None or held.carrier.topic != stage.reads
+        one = f"--record {held.source}" if is_elsewhere else f"--partition {held.carrier.partition}"
         way = f"headrace skip {self.parts.plan.file} --stage {stage.name} {one}"
         mend = f"correct it and start again, or pass over it: `{way}`"
         return StoppedAtRecordError(f"stopped at record {what}", mend=mend)
@@ -322,9 +342,11 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         if self.stage.kind == "ingress":
             await self.parts.gate.grown(tps)
             self.parts.pipe.read_anew()
-        positions = await take_positions(
-            self._consumer, tps, source if self.stage.kind == "ingress" else source.link(), self.parts.meter.gap
-        )
+        own = source if self.stage.kind == "ingress" else source.link()
+        aside = {tp for tp in tps if tp.topic == self._aside}
+        gap = self.parts.meter.gap
+        positions = await take_positions(self._consumer, tps - aside, own, gap)
+        waiting = await take_positions(self._consumer, aside, source.link(), gap)
         if self._joiner is not None and is_intact:
             self._joiner.rewind()
         elif self._joiner is not None:
@@ -333,8 +355,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             self._joiner.restore(kept)
         self._done.clear()
         self._done.update({tp: await self._consumer.position(tp) for tp in tps})
-        self._journal.begin(positions.found)
-        return positions.chosen
+        self._journal.begin({**positions.found, **waiting.found})
+        return {**positions.chosen, **waiting.chosen}
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
         await self._consumer.commit({tp: (offset, self._journal.words(tp, offset)) for tp, offset in offsets.items()})
@@ -412,4 +434,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         """Called when the group has agreed."""
         self._loop.assigned()
         self._on_joined()
-        log.info("%s: partitions assigned: %s", self._stage.name, sorted(tp.partition for tp in assigned))
+        log.info(
+            "%s: partitions assigned: %s",
+            self._stage.name,
+            sorted(tp.partition for tp in assigned if tp.topic == self._stage.reads),
+        )

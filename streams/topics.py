@@ -114,7 +114,7 @@ def silence() -> Iterator[None]:
 async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, TopicFacts]:
     """Make the plan's missing topics and return all of them as the broker has them.
 
-    If an earlier plan joined answers of several processes, its topics are among them.
+    If an earlier plan joined answers of several processes, or let records wait, its topics are among them.
 
     Raises:
         BrokerUnreachableError: HR201.
@@ -130,7 +130,8 @@ async def ensure_topics(plan: Plan, connection: Connection) -> Mapping[str, Topi
     async with admin(connection) as client:
         try:
             there = await _ensured(client, plan)
-            there = {**there, **await describe(client, [name for name in joins_of(plan.pipeline) if name not in there])}
+            left = (*joins_of(plan.pipeline), plan.retry_topic)
+            there = {**there, **await describe(client, [name for name in left if name not in there])}
             apps = [group.app_id for group in plan.groups.values()]
             await _greet_coordinators(client, (plan.consumer_group, *apps))
         except KafkaError as error:
@@ -176,7 +177,7 @@ async def _ensured(client: Any, plan: Plan) -> Mapping[str, TopicFacts]:
     _refuse_partitions(plan, there)
     missing = [topic for topic in plan.topics if topic.name not in there]
     _refuse_missing(plan, missing)
-    links = [topic.name for topic in plan.topics if topic.role in ("link", "state")]
+    links = [topic.name for topic in plan.topics if topic.role in ("link", "state", "retry")]
     # The input first: the limits of the others follow from the one that the broker gives it.
     for topics in ([topic for topic in missing if topic.role == "input"], [it for it in missing if it.role != "input"]):
         if topics:
@@ -301,7 +302,7 @@ def _new_topic(topic: TopicPlan, partitions: int, input_limit: int, replication:
 
 
 def _config(topic: TopicPlan, input_limit: int) -> dict[str, str]:
-    if topic.role == "dead":
+    if topic.role in ("dead", "retry"):
         return {**topic.config, "max.message.bytes": str(input_limit + HEADROOM_BYTES)}
     if topic.role == "heartbeat":
         return {"retention.ms": "3600000", "segment.ms": "600000"}
@@ -337,8 +338,11 @@ def _limit_problems(plan: Plan, there: Mapping[str, TopicFacts]) -> Iterator[Top
             mend=f"no Kafka request is larger; set max.message.bytes of {source.name!r} to {most} at most",
             place=plan.input.place,
         )
-    elif dead.max_message_bytes < needed:
-        yield TopicLimitError(dead.name, limit_bytes=dead.max_message_bytes, needed_bytes=needed)
+    else:
+        names = [dead.name, *(topic.name for topic in plan.topics if topic.role == "retry")]
+        small = [there[name] for name in names if there[name].max_message_bytes < needed]
+        for facts in small:
+            yield TopicLimitError(facts.name, limit_bytes=facts.max_message_bytes, needed_bytes=needed)
     for topic in plan.topics:
         found = there.get(topic.name)
         if topic.max_bytes is not None and found is not None and found.max_message_bytes < topic.max_bytes:

@@ -245,7 +245,7 @@ async def _both(
         limit=plan.delivery.retries,
         budget_s=REBALANCE_TIMEOUT_MS / 1000 / 2 / steps,
         quarantine=_quarantine(plan, meter, health),
-        waits_for_transient=plan.delivery.slow == "pause",
+        waits_for_transient=plan.delivery.slow != "dead_letter",
     )
 
     def open_steps() -> Pipe:

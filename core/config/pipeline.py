@@ -96,9 +96,12 @@ class Delivery(Section):
     slow: Literal["dead_letter", "pause", "retry_topic"] = Field(
         default="dead_letter",
         description="what becomes of a record whose error may pass but did not while it was retried: what on_failure "
-        "says, or its partition pauses and it is tried again; retry_topic is not built yet",
+        "says, its partition pauses and it is tried again, or it waits in a topic while others overtake it",
     )
-    patience: Milliseconds = Field(default=600_000, description="how long slow: pause tries one record")
+    patience: Milliseconds = Field(default=600_000, description="how long slow: pause or retry_topic tries one record")
+    retry_after: Milliseconds = Field(
+        default=10_000, ge=100, description="with slow: retry_topic, how long a record waits until it is tried again"
+    )
     quarantine: int = Field(
         default=20,
         ge=0,

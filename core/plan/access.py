@@ -40,7 +40,9 @@ class Access(NamedTuple):
     rules: tuple[Rule, ...]
 
 
-_OF_SOME: frozenset[Role] = frozenset(("input", "output", "dead", "heartbeat", "audit", "exposures", "link", "state"))
+_OF_SOME: frozenset[Role] = frozenset(
+    ("input", "output", "dead", "heartbeat", "audit", "exposures", "link", "state", "retry")
+)
 """Topics that not every group reads and writes; every other one, all of them do."""
 
 
@@ -77,9 +79,9 @@ def _common(plan: Plan) -> Iterator[Rule]:
             yield _topic(topic.name, "Describe", "DescribeConfigs", *create)
         if topic.role not in _OF_SOME:
             yield _topic(topic.name, "Read", "Write")
-        if topic.role in ("audit", "dead"):
+        if topic.role in ("audit", "dead", "retry"):
             yield _topic(topic.name, "Write")
-        if topic.role in ("link", "state"):  # whoever starts first after the input has grown lets these grow
+        if topic.role in ("link", "state", "retry"):  # whoever starts first after the input has grown lets these grow
             yield _topic(topic.name, "Alter")
 
 
@@ -89,6 +91,8 @@ def _of_stage(plan: Plan, stage: StagePlan) -> Iterator[Rule]:
     yield _topic(plan.input.topic, "Read")  # behind a link the original of a failed record is read again
     if stage.kind != "ingress":
         yield _topic(link_topic(plan.pipeline, stage.name), "Read", "Delete")
+    else:
+        yield from (_topic(topic.name, "Read", "Delete") for topic in plan.topics if topic.role == "retry")
     if stage.kind != "egress":
         yield from (_topic(topic.name, "Write") for topic in plan.topics if topic.role == "link")
     if plan.joins:  # also where they are made in one process now: some may wait from before

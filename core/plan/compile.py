@@ -120,6 +120,7 @@ class _Compiler:
         self._note(self._order_problems(envelope, links))
         self._note(self._guarantee_problems(envelope))
         self._note(self._fallback_problems(envelope.delivery))
+        self._note(self._retry_problems(envelope.delivery))
         topics = plan_topics(
             envelope.pipeline,
             read.source,
@@ -127,6 +128,7 @@ class _Compiler:
             envelope.topics,
             groups=groups,
             has_experiments=bool(read.experiments),
+            has_retries=envelope.delivery.slow == "retry_topic",
         )
         joins = self._joins(flow, stages)
         states = state_topics(envelope.pipeline, joins, links)
@@ -135,7 +137,6 @@ class _Compiler:
     def _read(self) -> _Read | None:
         """Return what the file says, or None when too little of it can be read to lay anything out."""
         envelope = self._envelope()
-        self._note(self._not_built())
         self._note(broker_problems(self._document, envelope))
         codec = self._codec()
         flow = self._reader.base()
@@ -234,6 +235,14 @@ class _Compiler:
                 place=self._place("delivery", "commit_every"),
             )
 
+    def _retry_problems(self, delivery: Delivery) -> Iterator[HeadraceError]:
+        if delivery.slow == "retry_topic" and delivery.order == "key":
+            yield InvalidValueError(
+                "with order: key no record may overtake another of its key, as they do while one waits aside",
+                mend="write slow: pause, or order: path",
+                place=self._document.key_place(("delivery", "slow")),
+            )
+
     def _fallback_problems(self, delivery: Delivery) -> Iterator[HeadraceError]:
         if delivery.on_failure == "fallback" and delivery.fallback is None:
             yield MissingKeyError(
@@ -270,18 +279,6 @@ class _Compiler:
         except ValidationError as error:
             self._note(problems_of(error, PipelineFile, self._document))
             return None
-
-    def _not_built(self) -> Iterator[HeadraceError]:
-        asked: list[tuple[tuple[str, ...], bool]] = [
-            (("delivery", "slow"), self._document.get("delivery", "slow") == "retry_topic"),
-        ]
-        for path, is_asked in asked:
-            if is_asked:
-                value = self._document.get(*path)
-                what = f"{'.'.join(path)}: {value}" if isinstance(value, str) else f"`{path[0]}:`"
-                yield NotBuiltError(
-                    f"{what} is not built yet", mend="remove it from the file", place=self._document.key_place(path)
-                )
 
     def _registry_location(self, default: str) -> str:
         """A relative folder in the file is meant from the file, wherever one stands when running it."""

@@ -28,7 +28,9 @@ class _Chart:
         self._plan = plan
         self._stages = {stage.name: f"stage{at}" for at, stage in enumerate(plan.stages)}
         shown = [
-            topic for topic in plan.topics if topic.role in ("input", "link", "state", "output", "exposures", "dead")
+            topic
+            for topic in plan.topics
+            if topic.role in ("input", "link", "state", "output", "exposures", "dead", "retry")
         ]
         self._topics: Mapping[str, tuple[str, TopicPlan]] = {
             topic.name: (f"topic{at}", topic) for at, topic in enumerate(shown)
@@ -53,6 +55,10 @@ class _Chart:
             yield f"  {self._stages[INGRESS]} -.-> {self._topic(self._plan.exposures_topic)}"
         for at in range(len(self._plan.groups)):
             yield f'  group{at} -. "failures" .-> {self._topic(self._plan.dead_topic)}'
+        if self._plan.retry_topic in self._topics:
+            for at in range(len(self._plan.groups)):
+                yield f'  group{at} -. "may pass" .-> {self._topic(self._plan.retry_topic)}'
+            yield f'  {self._topic(self._plan.retry_topic)} -- "later" --> {self._stages[INGRESS]}'
 
     def _group(self, node: str, group: GroupPlan) -> Iterator[str]:
         workers = "1 worker" if group.replicas == 1 else f"{group.replicas} workers"

@@ -15,10 +15,11 @@ from headrace.core.options import Options
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.step import ModelFacts, StepContext, StepSpec, bind
 from headrace.core.wire.incoming import Intake
+from headrace.core.wire.retry import retry_topic
 
 __all__ = ["InputPlan", "JoinPlan", "ModelPlan", "OutputPlan", "Plan", "Role", "StepPlan", "TopicPlan", "VariantPlan"]
 
-Role = Literal["input", "output", "dead", "heartbeat", "control", "audit", "exposures", "link", "state"]
+Role = Literal["input", "output", "dead", "heartbeat", "control", "audit", "exposures", "link", "state", "retry"]
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,11 @@ class Plan:
     def dead_topic(self) -> str:
         """The topic of dead letters."""
         return f"{self.pipeline}.dead"
+
+    @property
+    def retry_topic(self) -> str:
+        """The topic of records that wait to be tried again, where the file has them do so."""
+        return retry_topic(self.pipeline)
 
     @property
     def consumer_group(self) -> str:

@@ -17,6 +17,7 @@ _ONCE = {
     ),
 }
 _ONE_PROCESS = "order: results of one partition leave in the order of its records, whichever models they took"
+_ASIDE = "; but those that wait aside to be tried again, which others overtake"
 _ENDS = {
     "dead_letter": "becomes a dead letter",
     "fallback": "gets the fallback as its result",
@@ -29,7 +30,7 @@ def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence
     retried = f"after {delivery.retries} more attempts" if delivery.retries else "at once"
     return (
         _ONCE[delivery.guarantee],
-        _order(link) if is_linked else _ONE_PROCESS,
+        (_order(link) if is_linked else _ONE_PROCESS) + (_ASIDE if delivery.slow == "retry_topic" else ""),
         f"a record that a step fails on {_ENDS[delivery.on_failure]} {retried}; {_others(delivery)}",
         *_joins(joins, delivery),
     )
@@ -37,9 +38,13 @@ def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence
 
 def _others(delivery: Delivery) -> str:
     done = "those before it are delivered" if delivery.on_failure == "stop" else "the others of its batch are delivered"
-    if delivery.slow != "pause":
-        return done
-    return f"{done}; where its error may pass, its partition waits first, {delivery.patience / 1000:g} s at most"
+    patience = f"{delivery.patience / 1000:g} s at most"
+    if delivery.slow == "pause":
+        return f"{done}; where its error may pass, its partition waits first, {patience}"
+    if delivery.slow == "retry_topic":
+        every = f"tried again every {delivery.retry_after / 1000:g} s"
+        return f"{done}; where its error may pass, it waits aside first, {every}, {patience}, and others overtake it"
+    return done
 
 
 def _joins(joins: Sequence[JoinPlan], delivery: Delivery) -> Iterator[str]:

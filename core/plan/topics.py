@@ -10,6 +10,7 @@ from headrace.core.config.pipeline import Topics
 from headrace.core.errors import HeadraceError, Place
 from headrace.core.plan.plan import InputPlan, OutputPlan, TopicPlan
 from headrace.core.plan.stages import GroupPlan
+from headrace.core.wire.retry import retry_topic
 
 __all__ = ["is_internal", "plan_topics", "topic_problems"]
 
@@ -23,6 +24,8 @@ _DEAD_CONFIG = {
     "message.timestamp.type": "CreateTime",
     "message.timestamp.after.max.ms": str(2**63 - 1),
 }
+# What has been read is deleted; what waits is kept however long nobody runs.
+_RETRY_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _CONTROL_CONFIG = {"cleanup.policy": "compact", "retention.ms": "-1", "min.cleanable.dirty.ratio": "0.1"}
 _AUDIT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -36,6 +39,7 @@ def plan_topics(
     *,
     groups: Mapping[str, GroupPlan],
     has_experiments: bool,
+    has_retries: bool,
 ) -> tuple[TopicPlan, ...]:
     """Return the topics of a pipeline; limits that depend on the input's are set when the broker is asked."""
     sinks = tuple(
@@ -43,11 +47,13 @@ def plan_topics(
         for output in outputs
         for name in output.topics
     )
+    retries = (TopicPlan(retry_topic(pipeline), "retry", None, _RETRY_CONFIG),) if has_retries else ()
     exposures = (TopicPlan(f"{pipeline}.exposures", "exposures", rules.partitions),) if has_experiments else ()
     return (
         TopicPlan(source.topic, "input", rules.partitions, place=source.place),
         *sinks,
         TopicPlan(f"{pipeline}.dead", "dead", rules.partitions, _DEAD_CONFIG),
+        *retries,
         *exposures,
         TopicPlan(f"{pipeline}.control", "control", 1, _CONTROL_CONFIG),
         TopicPlan(f"{pipeline}.audit", "audit", 1, _AUDIT_CONFIG),

@@ -45,6 +45,7 @@ ROLES: Mapping[str, Role] = {
     "audit": Role("who changed which setting, when and why", "receive", (AUDIT,)),
     "link": Role("records between two of the pipeline's processes; Headrace's own", None, (FRAME,)),
     "state": Role("answers of several models that wait for each other; Headrace's own", None, (STATE,)),
+    "retry": Role("records that wait to be tried again; Headrace's own"),
     "heartbeat": Role("liveness of workers; Headrace's own"),
 }
 """Every role of a topic. Messages of the input and of outputs depend on the file."""

@@ -5,6 +5,8 @@ Source of the `__streams.errors.` names: Apache Kafka KIP-1034, so that tools ma
 
 from __future__ import annotations
 
+import msgspec
+
 from headrace.core.errors import (
     BrokerError,
     ConfigError,
@@ -20,7 +22,16 @@ from headrace.core.wire.cloudevents import REASON_PREFIXES
 from headrace.core.wire.redriven import ATTEMPT, REDRIVE_HEADERS, number_in
 from headrace.core.wire.result import iso_time
 
-__all__ = ["HEADROOM_BYTES", "Failure", "dead_letter", "failure_class", "prior_attempts", "stub", "without_original"]
+__all__ = [
+    "HEADROOM_BYTES",
+    "Failure",
+    "dead_letter",
+    "dying",
+    "failure_class",
+    "prior_attempts",
+    "stub",
+    "without_original",
+]
 
 HEADROOM_BYTES = 64 * 1024
 """What a dead letter may be larger than the message it holds; its topic's limit is the input's plus this."""
@@ -75,6 +86,11 @@ def dead_letter(message: Message, failure: Failure, *, topic: str, pipeline: str
         headers=(*kept, *((name, text.encode("utf-8", "backslashreplace")) for name, text in reasons.items())),
         timestamp_ms=message.timestamp_ms if message.timestamp_ms >= 0 else None,
     )
+
+
+def dying(failure: Failure) -> Failure:
+    """Return the failure of a record that was to wait aside and cannot."""
+    return msgspec.structs.replace(failure, waits=False)
 
 
 def without_original(letter: Outgoing) -> Outgoing:

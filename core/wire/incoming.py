@@ -21,10 +21,12 @@ from headrace.core.wire.errors import (
 )
 from headrace.core.wire.json import replace_surrogates
 from headrace.core.wire.path import MISSING, follow
-from headrace.core.wire.redriven import redriven
+from headrace.core.wire.redriven import REDRIVE_HEADERS, redriven
+from headrace.core.wire.retry import RETRIED
 
 __all__ = ["Intake", "refuse_unreadable", "size_bytes", "to_record"]
 
+_ADDED = RETRIED | REDRIVE_HEADERS
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -48,8 +50,8 @@ class Intake:
 
 
 def size_bytes(message: Message) -> int:
-    """Return the bytes of key, value and headers together."""
-    headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+    """Return the bytes of key, value and headers together, but for those of a record that was tried before."""
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers if name not in _ADDED)
     return len(message.key or b"") + len(message.value or b"") + headers
 
 

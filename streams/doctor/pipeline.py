@@ -80,7 +80,7 @@ def _topic(plan: Plan, topic: TopicPlan, there: Mapping[str, TopicFacts]) -> Fin
         return Finding("topic", "fail", f"HR212 {fact}; the plan says {topic.partitions} partitions", mend)
     needed = _needed_bytes(plan, topic, there)
     if facts.max_message_bytes < needed:
-        state: State = "fail" if topic.role == "dead" else "warn"
+        state: State = "fail" if topic.role in ("dead", "retry") else "warn"
         return Finding("topic", state, f"HR214 {fact}; {needed:,} may come", f"set its max.message.bytes to {needed}")
     return Finding("topic", "ok", fact)
 
@@ -88,6 +88,6 @@ def _topic(plan: Plan, topic: TopicPlan, there: Mapping[str, TopicFacts]) -> Fin
 def _needed_bytes(plan: Plan, topic: TopicPlan, there: Mapping[str, TopicFacts]) -> int:
     """Return what the topic must take: a dead letter holds its whole message and the reasons."""
     source = there.get(plan.input.topic)
-    if topic.role == "dead" and source:
+    if topic.role in ("dead", "retry") and source:
         return source.max_message_bytes + HEADROOM_BYTES
     return plan.input.intake.max_bytes if topic.role == "input" else 0

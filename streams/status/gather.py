@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -37,7 +37,7 @@ async def gather(connection: Connection, plan: Plan) -> PipelineFacts:
         AccessDeniedError: HR243, the broker does not let us look.
     """
     async with _looking(connection, plan) as look:
-        stages, control = readings(plan), f"{plan.pipeline}.control"
+        stages, control = _stages(plan, look.topics), f"{plan.pipeline}.control"
         beats = [(group, topic) for group, topic in _heartbeat_topics(plan).items() if topic in look.topics]
         settings = await _settings(connection, plan) if control in look.topics else Settings()
         joined = await memberships(look.client, [one.group for one in stages])
@@ -56,6 +56,13 @@ async def gather(connection: Connection, plan: Plan) -> PipelineFacts:
         stopped_models=settings.stopped_models(),
         stopped_experiments=settings.stopped_experiments(),
     )
+
+
+def _stages(plan: Plan, there: Collection[str]) -> tuple[Reading, ...]:
+    """Return the stages that read a topic; records that wait to be tried again have a line of their own."""
+    if plan.retry_topic not in there:
+        return readings(plan)
+    return (*readings(plan), Reading("ingress.retry", plan.retry_topic, plan.consumer_group))
 
 
 async def stage_spans(connection: Connection, plan: Plan, stage: Reading) -> dict[int, Span]:
@@ -115,7 +122,7 @@ async def _looking(connection: Connection, plan: Plan) -> AsyncIterator[_Look]:
     from aiokafka.errors import KafkaError
 
     names = [one.topic for one in readings(plan)]
-    names += [*_heartbeat_topics(plan).values(), f"{plan.pipeline}.control"]
+    names += [*_heartbeat_topics(plan).values(), f"{plan.pipeline}.control", plan.retry_topic]
     try:
         async with Observer(connection, "status") as observer:
             client = await observer.client()

@@ -144,7 +144,7 @@ def test_every_variable_of_the_environment_is_documented() -> None:
 
 def test_what_is_said_not_to_be_built_is_refused(tmp_path: Path) -> None:
     said = re.findall(r"^- `([^`]+)`", sections(page("docs/pipeline-file.md"))["Not built yet"], flags=re.M)
-    assert len(said) > 2
+    assert said
     whole = SKELETON.replace("text: body", "text: body, unit: user")  # experiments need one
     for key in said:
         lines = f"{key}: {{a: 1}}" if key.isidentifier() else key

@@ -83,6 +83,38 @@ def test_a_branch_is_waited_for_and_stops_nobody() -> None:
     assert Holding(PAUSES).holds(branch)
 
 
+def test_what_may_pass_waits_aside_until_its_patience_ends_and_then_fails_as_the_file_says() -> None:
+    now = 100.0
+    holding = Holding(HoldRules(stops=True, patience_s=60, retries=True), now_s=lambda: now)
+    lasting, passing = slot(0, 1, "HR501"), slot(0, 2, "HR501", is_transient=True)
+    of_output = slot(0, 3, "HR508", is_transient=True, output="scored")
+    holding.begin(lambda slot: False)
+    assert [holding.is_aside(one) for one in (lasting, passing, of_output)] == [False, True, True]
+    assert [holding.holds(one) for one in (lasting, passing, of_output)] == [True, False, False]
+    holding.set_aside([lasting, passing, of_output])
+    assert [one.waits for each in (lasting, passing, of_output) for one in each.failures] == [False, True, True]
+
+    tried = slot(0, 4, "HR501", is_transient=True)
+    assert tried.remains is not None
+    tried.remains = tried.remains.replace(headers=(("headrace.retry.since", b"50000"),))
+    holding.begin(lambda slot: False)
+    assert holding.is_aside(tried)
+    now = 111.0
+    assert holding.is_aside(tried), "one batch is judged alike"
+    holding.begin(lambda slot: False)
+    assert (holding.is_aside(tried), holding.holds(tried)) == (False, True)
+
+
+def test_a_partition_rests_until_what_lies_next_is_due() -> None:
+    now = 0.0
+    holding = Holding(HoldRules(), lambda: now)
+    holding.rest(("aside", 1), 2.0)
+    assert list(holding.waiting()) == [("aside", 1)]
+    assert holding.known({("aside", 1)}) == {}, "nothing ails it"
+    now = 2.1
+    assert holding.waiting() == {}
+
+
 def test_what_is_to_be_skipped_holds_up_nothing() -> None:
     holding = Holding(HoldRules(stops=True, pauses=True, patience_s=60))
     holding.begin(lambda slot: slot.carrier.offset == 1)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from headrace.core.record import Message, Position
+from headrace.core.wire.dead import Failure
+from headrace.core.wire.retry import retry_message
 from headrace.streams.hold import Holding, HoldRules
 from tests.support.made import NOON_MS, message
 from tests.support.processes import Processes, through
@@ -200,6 +202,52 @@ def test_egress_does_not_wait_for_what_has_run_out_of_patience_elsewhere(process
     now = 61
     made.run("reviews.link.c", made.parked["reviews.link.c"])
     assert (made.held, made.dead[0].code, made.dead[0].stage) == ([], "HR501", "c")
+
+
+def again(made: Processes, value: bytes, failure: Failure, offset: int = 0) -> None:
+    """Let ingress read a record that has waited aside."""
+    aside = made.plan.retry_topic
+    original = message(value, position=Position("reviews", 0, offset))
+    sent = retry_message(original, failure, topic=aside, since_ms=1, due_ms=2, attempts=failure.attempt)
+    made.readers[aside] = made.readers["reviews"]
+    made.run(aside, [message(sent.value, position=Position(aside, 0, 0), headers=sent.headers)])
+
+
+@pytest.mark.parametrize("groups", [{}, APART], ids=["here", "apart"])
+def test_what_waited_aside_is_joined_although_the_records_after_it_have_ended(
+    processes: Start, tmp_path: Path, groups: Mapping[str, Any]
+) -> None:
+    needed = tmp_path / "service"
+    preprocess = [{"needs": {"file": str(needed)}}]
+    made = processes(**parallel(preprocess=preprocess, groups=groups, delivery={"slow": "retry_topic"}))
+    through(made, ["0.1 a", "needs it", "0.5 glad"])
+    assert (sorted(made.results), made.dead[1].waits, made.held) == ([0, 2], True, [])
+    needed.touch()
+    again(made, b'{"text": "needs it"}', made.dead[1], offset=1)
+    assert made.results[1]["source"] == {"topic": "reviews", "partition": 0, "offset": 1}
+    assert made.results[1]["route"]["path"] == ["a", "b", "c"]
+    assert sorted(made.ends) == [0, 1, 1, 2], "once aside, once answered"
+
+
+def test_a_model_that_is_away_lets_egress_set_the_record_aside(processes: Start, tmp_path: Path) -> None:
+    needed = tmp_path / "service"
+    sections = parallel(
+        models={**MODELS, "c": {"echo": {"needs": str(needed)}}},
+        route={"forks": {"models": ["a", "b"], "otherwise": "c"}},
+        groups=APART,
+        delivery={"slow": "retry_topic", "on_failure": "fallback", "fallback": {"label": "unknown"}},
+    )
+    made = processes(**sections)
+    through(made, ["0.4 sad"])
+    assert (made.dead[0].waits, made.dead[0].stage, made.results) == (True, "c", {})
+    needed.touch()
+    again(made, b'{"text": "0.4 sad"}', made.dead[0])
+    assert (made.results[0]["status"], made.results[0]["output"]["label"]) == ("ok", "sad")
+    needed.unlink()
+    made.results.clear()
+    made.live.change(skips={"ingress": {0: (0, 9)}})  # of the input, not of what waits
+    again(made, b'{"text": "0.4 sad"}', made.dead[0])
+    assert made.results[0]["status"] == "fallback", "it has waited since long ago"
 
 
 def parked(processes: Start, texts: list[str], **sections: Any) -> Processes:

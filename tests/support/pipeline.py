@@ -106,6 +106,8 @@ class Pipeline:
         A stage commits what it read after it has sent it on, so when all are 0 nothing is on its way.
         """
         found = {"ingress": self.client.lag(self.group, self.input)}
+        if (aside := f"{self.name}.retry.ingress") in self.client.topics():
+            found["ingress.retry"] = self.client.lag(self.group, aside)
         return {**found, **{stage: self.client.lag(f"{self.name}.{stage}", self.link(stage)) for stage in self.links()}}
 
     def readers(self, stage: str = "ingress") -> dict[str, list[int]]:

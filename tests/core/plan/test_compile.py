@@ -236,8 +236,8 @@ models:\n  ->  groups: {a: {stages: [egress]}}\ndelivery: {order: key}\nmodels:\
     5:12 HR700 delivery.order: key over several processes is not built yet; use order: path
 models:\n  ->  delivery: {guarantee: exactly_once, commit_every: 6s}\nmodels:\n
     4:51 HR106 with guarantee: exactly_once a commit cannot wait so long, since no result is seen before it; write
-models:\n  ->  delivery: {slow: retry_topic}\nmodels:\n
-    4:12 HR700 delivery.slow: retry_topic is not built yet; remove it from the
+models:\n  ->  delivery: {slow: retry_topic, order: key}\nmodels:\n
+    4:12 HR106 with order: key no record may overtake another of its key, as they do while one waits aside; write
 models:\n  ->  delivery: {on_failure: fallback}\nmodels:\n
     4:12 HR105 on_failure: fallback needs the output that records get; add one, such as fallback: {label: unknown
 models:\n  ->  delivery: {fallback: {label: unknown}}\nmodels:\n

@@ -34,3 +34,7 @@ def test_it_says_what_becomes_of_a_failing_record() -> None:
     stop = promises(Delivery(on_failure="stop", slow="pause"), Link(), is_linked=False)[2]
     assert "stops the worker after 3 more attempts; those before it are delivered" in stop
     assert stop.endswith("where its error may pass, its partition waits first, 600 s at most")
+    aside = promises(Delivery(slow="retry_topic"), Link(), is_linked=False)
+    assert aside[2].endswith("it waits aside first, tried again every 10 s, 600 s at most, and others overtake it")
+    assert "but those that wait aside" in aside[1]
+    assert "but those that wait aside" in promises(Delivery(slow="retry_topic"), Link(), is_linked=True)[1]

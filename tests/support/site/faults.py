@@ -314,18 +314,21 @@ class Forks:
 
 class CrateOptions(SinkOptions):
     name: str
+    needs: str = ""
 
 
 class Crate:
     """A sink that writes what a text tells it."""
 
     def __init__(self, options: CrateOptions) -> None:
-        self.name = options.name
+        self.name, self.needs = options.name, options.needs
 
     def topics(self) -> Sequence[str]:
         return (self.name,)
 
     def outgoing(self, results: Sequence[Result]) -> Sequence[Any]:
+        if self.needs and not Path(self.needs).exists():
+            raise ConnectionError("the service is away")
         return [self._message(record) for record, _ in results]
 
     def _message(self, record: Record) -> Any:
