@@ -110,6 +110,9 @@ class World:
     async def position(self, tp: Tp) -> int:
         return self.at
 
+    def seek(self, tp: Tp, offset: int) -> None:
+        self.at = offset
+
     def pause(self, *tps: Tp) -> None:
         self.held |= set(tps)
 
@@ -263,6 +266,22 @@ async def test_a_commit_that_fails_before_a_held_record_is_made_later() -> None:
         await until(lambda: world.committed == 12)
         assert not task.done()
     assert set(world.sent) == set(range(12))
+
+
+async def test_what_is_not_due_is_left_where_it_lies_until_it_is() -> None:
+    world = Holder(12, -1, times=0)
+
+    def early_s(topic: str, raw: Any) -> float:
+        return 5.0 - world.now if raw.offset >= 6 else 0.0
+
+    world.loop._settings = replace(world.loop._settings, early_s=early_s)
+    async with running(world):
+        await until(lambda: world.committed == 6 and bool(world.held))
+        await asyncio.sleep(0.02)
+        assert (world.committed, world.sent) == (6, list(range(6)))
+        world.now = 6.0
+        await until(lambda: world.committed == 12)
+    assert world.sent == list(range(12)), "in order, and none twice"
 
 
 @pytest.mark.parametrize("is_revoked", [False, True])
