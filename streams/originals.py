@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -39,14 +40,24 @@ class Originals:
         """
         async with self._lock:
             if self._consumer is None:
-                self._consumer = self._make()
-                await self._consumer.start()
+                self._consumer = await self._started()
             return await self._read(position)
 
     async def close(self) -> None:
         """Close the consumer, if there is one."""
         if self._consumer is not None:
             await self._consumer.stop()
+
+    async def _started(self) -> Any:
+        """Return a consumer that is connected; one that could not be is of no use later either."""
+        consumer = self._make()
+        try:
+            await consumer.start()
+        except BaseException:
+            with suppress(KafkaError):
+                await consumer.stop()
+            raise
+        return consumer
 
     async def _read(self, position: Position) -> Message | None:
         tp = TopicPartition(position.topic, position.partition)
