@@ -75,9 +75,12 @@ class Bench:
             {"bootstrap.servers": self.bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
         )
         for at, value in enumerate(values):
-            producer.produce(topic, value, key=b"user%d" % (at % 100))
-            if at % 10_000 == 0:
-                producer.poll(0)
+            while True:
+                try:
+                    producer.produce(topic, value, key=b"user%d" % (at % 100))
+                    break
+                except BufferError:  # a gigabyte waits to be sent
+                    producer.poll(0.1)
         producer.flush()
 
     def make(self, topic: str, partitions: int = 4) -> None:
