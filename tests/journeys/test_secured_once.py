@@ -13,7 +13,8 @@ import pytest
 from tests.support.client import Seen, until
 from tests.support.pipeline import Pipeline
 from tests.support.secured import Rule, Secured, rules_of, user_of
-from tests.support.worker import Worker
+from tests.support.site_folder import headrace
+from tests.support.worker import PLUGINS, Worker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
@@ -132,3 +133,35 @@ def test_a_right_that_exactly_once_needs_and_lacks_ends_the_worker_with_the_rule
     words = f"denies User:{user} {case.words.format(p=guarded.name)}"
     assert words in last["message"], last["message"]
     assert not [line for line in worker.lines if "Traceback" in line]
+
+
+REDRIVES = [
+    ("TRANSACTIONAL_ID", "{p}.redrive", "WRITE", "Write on transactional id '{p}.redrive'"),
+    ("TOPIC", "{p}.redriven", "WRITE", "Write on topic '{p}.redriven'"),
+    ("TOPIC", "{p}.redriven", "READ", "Read on topic '{p}.redriven'"),
+    ("TOPIC", "{p}", "WRITE", "Write on topic '{p}'"),
+    ("TOPIC", "{p}.dead", "READ", "Read on topic '{p}.dead'"),
+]
+
+
+@pytest.mark.provokes("HR243")
+def test_a_redrive_without_a_right_names_it_and_publishes_nothing(guarded: Pipeline, secured: Secured) -> None:
+    guarded.write(broker=None, preprocess=["fault"], delivery={"retries": 0})
+    rules = rules_of(guarded, secured)
+    secured.allow(rule for some in rules.values() for rule in some)
+    guarded.run(**secured.variables(user_of(rules["group main"])))
+    guarded.publish("raise")
+    guarded.dead_letters(1)
+    for at, (resource, name, operation, words) in enumerate(REDRIVES):
+        user, missing = f"{guarded.name}-half{at}", (resource, name.format(p=guarded.name), operation)
+        secured.add_user(user)
+        secured.allow(
+            rule._replace(principal=f"User:{user}")
+            for rule in rules["operators"]
+            if (rule.resource, rule.name, rule.operation) != missing
+        )
+        done = headrace(PLUGINS, "dlq", "redrive", guarded.file, "--yes", environment=secured.variables(user))
+        assert done.returncode == 1, (missing, done.stdout)
+        assert f"HR243 the broker denies User:{user} {words.format(p=guarded.name)}" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert len(guarded.client.all(guarded.input)) == 1
