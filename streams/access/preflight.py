@@ -1,4 +1,4 @@
-"""Looks before the start whether a worker may do what it will have to: later it may be an hour until it shows.
+"""Looks before the start whether we may do what will have to be done: later it may be an hour until it shows.
 
 Faust would wait for a group or a topic for ever; a join's state is read when a worker is started again.
 """

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from headrace.core.plan.access import Rule
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.mark import Mark, decode_mark, marks_topic
 from headrace.streams.access.connection import Connection
+from headrace.streams.access.preflight import refuse_denied
 from headrace.streams.dlq.filter import Filter
 from headrace.streams.dlq.letter import Letter
 from headrace.streams.dlq.whole import Span, Whole, whole
+from headrace.streams.topics import admin
 
 __all__ = ["Box", "box"]
 
@@ -51,7 +54,10 @@ async def box(connection: Connection, plan: Plan) -> AsyncIterator[Box]:
 
     Raises:
         BrokerUnreachableError: HR201, nobody answers there.
+        AccessDeniedError: HR243, they may not be read; else their topic would look as if it were not there.
     """
+    async with admin(connection) as client:
+        await refuse_denied(connection, client, (), (Rule("topic", plan.dead_topic, False, ("Read",)),))
     marks: dict[str, Mark] = {}
     async with whole(connection, marks_topic(plan.pipeline)) as topic:
         async for messages in topic.messages():

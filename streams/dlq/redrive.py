@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.core.errors import HeadraceError
+from headrace.core.plan.access import Rule
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.mark import Mark, encode_mark, marks_topic, redrive_id
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denials
+from headrace.streams.access.preflight import refuse_denied
 from headrace.streams.control.writer import author, now
 from headrace.streams.dlq.box import Box, box
 from headrace.streams.dlq.errors import NotRedrivenError
@@ -25,6 +27,7 @@ from headrace.streams.dlq.message import fits, original
 from headrace.streams.dlq.target import Target
 from headrace.streams.dlq.whole import Span
 from headrace.streams.errors import BrokerUnreachableError
+from headrace.streams.observer import Observer
 from headrace.streams.outbox import Outbox
 
 __all__ = ["Picked", "Report", "Wish", "pick", "redrive"]
@@ -144,6 +147,7 @@ async def redrive(wish: Wish, picked: Picked, stop: asyncio.Event, on_progress: 
     report, began = Report(), time.monotonic()
     try:
         await wish.target.ensure_marks(wish.plan, wish.connection)
+        await _refuse_unwritable(wish)
         # First the producer, which ends whoever else redrives; then the marks, which are not changed any more.
         async with _producing(wish, report) as producer, box(wish.connection, wish.plan) as letters:
             async for chunk in _chunks(letters, picked, wish):
@@ -161,6 +165,16 @@ async def redrive(wish: Wish, picked: Picked, stop: asyncio.Event, on_progress: 
     report.interrupted = stop.is_set()
     report.seconds = time.monotonic() - began
     return report
+
+
+async def _refuse_unwritable(wish: Wish) -> None:
+    """Look at rights beforehand: aiokafka 0.14 calls a transaction that lacks one InvalidTxnState, and names none."""
+    rules = (
+        Rule("topic", wish.target.topic, False, ("Write",)),
+        Rule("topic", marks_topic(wish.plan.pipeline), False, ("Read", "Write")),
+    )
+    async with Observer(wish.connection, "redrive") as observer:
+        await refuse_denied(wish.connection, await observer.client(), (), rules)
 
 
 async def _chunks(letters: Box, picked: Picked, wish: Wish) -> AsyncIterator[list[Letter]]:
