@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from headrace.streams.broker import Running
@@ -27,6 +28,9 @@ def pytest_configure() -> None:
     """Let Ctrl-C mean Ctrl-C (a runner in the background has it ignored), and let children keep what they compile."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ)
+    settings.register_profile("unhurried", unhurried)
+    settings.load_profile("unhurried")  # a busy machine is no fault of the code
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the suite starts hundreds of processes of the same modules
 
 

@@ -59,7 +59,7 @@ def test_each_partition_and_each_stage_has_frames_of_its_own_in_order(plan: Plan
 
 
 @given(sizes=st.lists(st.integers(0, 4000), min_size=1, max_size=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 def test_however_large_they_are_every_record_travels_once_and_in_order(plan: Plan, sizes: list[int]) -> None:
     shipments = Outbound(plan, "ingress").pack([slot(at, size=size) for at, size in enumerate(sizes)])
     assert [offset for each in shipments for offset in offsets(each)] == list(range(len(sizes)))
