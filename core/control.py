@@ -12,6 +12,7 @@ from headrace.core.wire.control import (
     ModelReady,
     ModelStop,
     ModelSwitch,
+    PartitionFull,
     PlanSeen,
     RecordSkip,
     Setting,
@@ -123,6 +124,10 @@ class Settings:
         for parts, _ in self._all(RecordSkip):
             found.setdefault(parts["stage"], set()).add(parts["record"])
         return {stage: frozenset(records) for stage, records in found.items()}
+
+    def full(self) -> Mapping[int, int]:
+        """Return the partitions of which ingress reads no more for now, and how many records are under way."""
+        return {int(parts["partition"]): full.records for parts, full in self._all(PartitionFull)}
 
     def ready(self, model: str, version: str) -> Mapping[tuple[str, str], ModelReady]:
         """Return what workers say of a version of a model, by stage and instance."""

@@ -91,6 +91,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         since: the first offset that ingress ended by itself before it: from it up to this one nothing else is sent on.
         failure: of one that ends with the fallback, what it failed with: code, class, error, stage, plugin.
         only_output: of a redriven dead letter, the one output that still lacks the result; empty for all of them.
+        in_turn: whether egress lets it leave only after the records of its key before it.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     since: int = -1
     only_output: str = ""
     failure: Mapping[str, str] | None = None
+    in_turn: bool = False
 
     def replace(self, **changes: Any) -> Record:
         """Return a copy with some fields changed."""

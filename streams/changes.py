@@ -171,6 +171,7 @@ class Changes:
                 for stage, skips in settings.skips().items()
             },
             skipped_records=settings.skipped_records(),
+            full=settings.full(),
         )
 
     async def _write(self, wanted: Mapping[str, Setting], *, why: str) -> None:

@@ -17,10 +17,11 @@ class Eras:
 
     Args:
         clock_ms: epoch milliseconds.
+        in_turn: whether records with a key leave egress in the order of that key.
     """
 
-    def __init__(self, clock_ms: Callable[[], float] = lambda: time.time() * 1000) -> None:
-        self._clock_ms = clock_ms
+    def __init__(self, clock_ms: Callable[[], float] = lambda: time.time() * 1000, *, in_turn: bool = False) -> None:
+        self._in_turn, self._clock_ms = in_turn, clock_ms
         self._era = 0
         self._spans: dict[tuple[str, int], tuple[int, int]] = {}
 
@@ -44,4 +45,5 @@ class Eras:
             if offset != end - 1:
                 since = end if offset >= end else offset
                 self._spans[topic, partition] = since, offset + 1
-            slot.record = slot.record.replace(era=self._era, since=since)
+            in_turn = self._in_turn and slot.record.key is not None
+            slot.record = slot.record.replace(era=self._era, since=since, in_turn=in_turn)

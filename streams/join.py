@@ -1,24 +1,45 @@
-"""Egress's joins: takes the branches' answers as the link brings them, and says what has to be kept of them."""
+"""Egress's joins and turns: takes what the link brings, says which records leave, and what is kept of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from headrace.core.record import Message, Position
+from headrace.core.record import Message, Position, Record
+from headrace.core.routing.turn import Call, Turns
 from headrace.core.routing.waiting import Joins
+from headrace.core.wire.frame import encode_record
 from headrace.core.wire.state import StateReader, state_messages
+from headrace.core.wire.turns import turn_messages
 from headrace.streams.fan import settle
 from headrace.streams.meter import Meter
 from headrace.streams.slot import Slot
 
-__all__ = ["Joiner"]
+__all__ = ["FULL_BYTES", "FULL_RECORDS", "Joiner", "Read"]
 
-Read = Sequence[tuple[Message, Sequence[Slot]]]
-"""Messages of the link with the slots of the records in them; one without a value only tells the time."""
+FULL_BYTES = 32 << 20
+FULL_RECORDS = 50_000
+"""Of one partition. What waits is held in memory: from here on ingress reads no more of it until half has left."""
+
+
+class Read(NamedTuple):
+    """A message of the link; one without a value only tells the time.
+
+    Attributes:
+        message: as Kafka gave it.
+        slots: of the records in it.
+        call: which records ingress has sent on, if it tells that.
+    """
+
+    message: Message
+    slots: Sequence[Slot]
+    call: Call | None = None
 
 
 class Joiner:
-    """The joins of every partition that is read here. Called by the thread of the steps, one batch at a time.
+    """The joins of every partition that is read here, and the turns in which records leave.
+
+    Called by the thread of the steps, one batch at a time.
 
     Args:
         topic: keeps their state.
@@ -27,16 +48,21 @@ class Joiner:
             message keeps its own changes: what is delivered of a batch keeps what it did to the joins, all of it and
             nothing else, and what is read again finds them as they were. What lies on the state topic is then known
             here as well, or each time that a partition is held up all of it would be read again.
+        in_turn: whether records wait for those of their key before them; if not, what waited under another plan leaves.
     """
 
-    def __init__(self, topic: str, meter: Meter, *, is_cut: bool = False) -> None:
-        self._topic, self._meter, self._is_cut = topic, meter, is_cut
+    def __init__(self, topic: str, meter: Meter, *, is_cut: bool = False, in_turn: bool = False) -> None:
+        self._topic, self._meter, self._is_cut, self._in_turn = topic, meter, is_cut, in_turn
         self._joins: dict[int, Joins] = {}
         self._kept: dict[int, StateReader] = {}
+        self._turns: dict[int, Turns] = {}
+        self._sizes: dict[int, dict[Position, int]] = {}
+        self.full: Mapping[int, int] = {}
+        """By partition that is full, how many records are under way. Replaced as a whole."""
         self.due_ms: Mapping[int, float] = {}
         """By partition, when the next wait ends by time. Replaced as a whole, so other threads may read it."""
         self.waiting = 0
-        """How many records wait."""
+        """How many records wait, for answers or their turn."""
         self.oldest_ms: float | None = None
         """About when the one that waits longest began."""
 
@@ -48,6 +74,12 @@ class Joiner:
         """
         found = {partition: reader.kept() for partition, reader in kept.items()}
         self._joins = {partition: Joins(one.ended, one.waiting) for partition, one in found.items()}
+        self._turns = {partition: Turns(one.turns, is_over=not self._in_turn) for partition, one in found.items()}
+        self._sizes = {
+            partition: {record.source: len(encode_record(record)) for record in one.turns.held}
+            for partition, one in found.items()
+        }
+        self.full = {}
         self._kept = dict(kept) if self._is_cut else {}
         self._look()
 
@@ -64,7 +96,7 @@ class Joiner:
         """Go back to what was delivered, without reading it again; called while no batch is under way."""
         self.restore(self._kept)
 
-    def run(self, read: Read) -> list[Slot]:
+    def run(self, read: Sequence[Read]) -> list[Slot]:
         """Join a batch; return its slots in order, and those of records whose wait is over.
 
         Every slot gets what is to be sent to keep the state: with the batch, and after it.
@@ -74,14 +106,52 @@ class Joiner:
         self._look()
         return slots
 
-    def _joined(self, read: Read) -> list[Slot]:
-        slots = [slot for message, own in read for slot in self._taken(message, own)]
+    def _joined(self, read: Sequence[Read]) -> list[Slot]:
+        slots = [slot for one in read for slot in self._left(one)]
         parted: dict[int, list[Slot]] = {}
         for slot in slots:
-            parted.setdefault(slot.source.partition, []).append(slot)
+            parted.setdefault(slot.carrier.partition, []).append(slot)
         for partition, own in parted.items():
             self._keep(partition, own)
         return slots
+
+    def _left(self, read: Read) -> Iterator[Slot]:
+        """Yield the slots of a message, and of what leaves because of it: now that its turn has come."""
+        place = read.message.position
+        turns = self._turns.setdefault(place.partition, Turns(is_over=not self._in_turn))
+        begun = turns.begin() if read.call is None else turns.call(read.call)
+        if read.call is not None or begun:
+            bearer = Slot(None, source=place._replace(offset=max(0, place.offset)), carrier=place)
+            bearer.is_done = True  # it bears what is to be kept of the call
+            yield bearer
+        yield from (_leaving(record, place) for record in begun)
+        joins = self._joins.setdefault(place.partition, Joins())
+        late = joins.late
+        for slot in self._taken(read.message, read.slots):
+            yield from self._in_order(turns, slot, place)
+            if joins.late > late:  # nothing more comes of it: nobody may wait for it, whatever the eras say
+                late = joins.late
+                yield from (_leaving(record, place) for record in turns.end(slot.source))
+
+    def _in_order(self, turns: Turns, slot: Slot, carrier: Position) -> Iterator[Slot]:
+        """Yield a slot, and what leaves now that its record has ended; that may wait for its turn itself."""
+        failed = slot.remains if slot.record is None else None
+        if failed is not None and failed.in_turn:
+            slot.report()
+        record = slot.record
+        if record is None or slot.is_done:
+            yield slot
+            if failed is not None:  # it cannot wait, and needs no turn: it becomes a dead letter
+                yield from (_leaving(one, carrier) for one in turns.end(slot.source))
+            return
+        left = turns.take(record)
+        if not any(one is record for one in left):
+            slot.record, slot.is_done = None, True
+            yield slot
+        for one in left:
+            if one is record and failed is not None and record.slip is not None and record.slip.failed is not None:
+                slot.fail(record.slip.failed)
+            yield slot if one is record else _leaving(one, carrier)
 
     def _taken(self, message: Message, slots: Sequence[Slot]) -> Iterator[Slot]:
         at_ms = float(message.timestamp_ms)
@@ -95,22 +165,43 @@ class Joiner:
             yield slot
 
     def _keep(self, partition: int, slots: Sequence[Slot]) -> None:
-        joins = self._joins[partition]
         last: dict[Position, Slot] = {slot.source: slot for slot in slots}
-        messages = state_messages(joins.changes(), self._topic, partition)
-        for position, message in messages.waiting.items():
+        messages = state_messages(self._joins[partition].changes(), self._topic, partition)
+        changes = self._turns[partition].changes()
+        turns = turn_messages(changes, self._topic, partition)
+        sizes = self._sizes.setdefault(partition, {})
+        sizes |= {position: len(message.value or b"") for position, message in turns.held.items()}
+        for position, _ in changes.gone:
+            sizes.pop(position, None)
+        for position, message in (*messages.waiting.items(), *turns.held.items()):
             last.get(position, slots[-1]).outgoing.append(("state", message))
-        slots[-1].closing += messages.closing
+        slots[-1].outgoing += [("state", message) for message in turns.rolls]
+        slots[-1].closing += [*messages.closing, *turns.closing]
+
+    def _is_full(self, partition: int) -> bool:
+        share = 2 if partition in self.full else 1
+        size, due = sum(self._sizes.get(partition, {}).values()), self._turns[partition].due
+        return size * share > FULL_BYTES or due * share > FULL_RECORDS
 
     def _look(self) -> None:
-        joins = self._joins
+        joins, turns = self._joins, self._turns
+        both: tuple[Joins | Turns, ...] = (*joins.values(), *turns.values())
         self.due_ms = {partition: due for partition, one in joins.items() if (due := one.due_ms) is not None}
-        self.waiting = sum(len(one) for one in joins.values())
+        self.due_ms |= {partition: 0.0 for partition, one in turns.items() if one.is_stalled}
+        self.full = {partition: one.due for partition, one in turns.items() if self._is_full(partition)}
+        self.waiting = sum(len(one) for one in both)
         self.oldest_ms = min((begun for one in joins.values() if (begun := one.oldest_ms) is not None), default=None)
-        late = sum(one.late for one in joins.values())
-        for one in joins.values():
+        late = sum(one.late for one in both)
+        for one in both:
             one.late = 0
         self._meter.joins(self.waiting, late)
+
+
+def _leaving(record: Record, carrier: Position) -> Slot:
+    slot = Slot(None, record, carrier=carrier)
+    if record.slip is not None and record.slip.failed is not None:
+        slot.fail(record.slip.failed)
+    return slot
 
 
 def _take(joins: Joins, slot: Slot, at_ms: float) -> None:

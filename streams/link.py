@@ -9,8 +9,9 @@ from typing import NamedTuple
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS
 from headrace.core.record import Outgoing, Record
+from headrace.core.routing.turn import Call, called
 from headrace.core.wire.errors import PlanChangedError, ResultTooLargeError
-from headrace.core.wire.frame import encode_frames, encode_record
+from headrace.core.wire.frame import encode_call, encode_frames, encode_record
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.slot import Slot
 
@@ -56,7 +57,8 @@ class Outbound:
         self._is_apart = plan.delivery.guarantee == "exactly_once"
         self._topics = {each.name: each.reads for each in plan.stages if each.reads is not None} | dict(links or {})
         self._hash, self._stage, self._link, self._choose = plan.hash, stage, plan.link, choose
-        self._has_joins = bool(plan.joins)
+        self._meets = bool(plan.joins) or plan.keeps_turns
+        self._called: dict[tuple[str, int], tuple[int, int]] = {}
         self._limits = {topic.name: topic.max_bytes for topic in plan.topics if topic.max_bytes is not None}
 
     def pack(self, slots: Sequence[Slot]) -> list[Shipment]:
@@ -64,12 +66,26 @@ class Outbound:
         ways: _Ways = defaultdict(list)
         chosen: dict[tuple[str, int], int] = {}  # once a batch, or it would fall apart into as many frames as records
         for slot in slots:
-            if not self._add(slot, ways, chosen) and slot.is_branch:
-                # Its join must not wait for ever: it is told of the failure alone, which always can travel.
+            if not self._add(slot, ways, chosen) and self._is_awaited(slot):
+                # Nobody must wait for it for ever: egress is told of the failure alone, which always can travel.
                 slot.report()
                 slot.record = slot.record and _bare(slot.record)
                 self._add(slot, ways, chosen)
         return [shipment for way, packed in ways.items() for shipment in self._frames(way[:2], packed)]
+
+    def call(self, slots: Sequence[Slot]) -> None:
+        """Let the slots of ingress that were packed tell egress, before they are sent, whose turn comes after whose."""
+        first: dict[tuple[str, int], Slot] = {}
+        for slot in slots:
+            first.setdefault(slot.source[:2], slot)
+        sent = (slot.record for slot in slots if slot.record is not None and not slot.is_done)
+        for (topic, partition, era), due in called(sent).items():
+            before, since = self._called.get((topic, partition), (era, -1))
+            call = Call(topic, partition, era, since if before == era else -1, due)
+            self._called[topic, partition] = era, call.end
+            data = encode_call(self._hash, self._stage, call)
+            message = Outgoing(self._topic(EGRESS), None, data, partition=partition)
+            first[topic, partition].outgoing.append(("call", message))
 
     def _add(self, slot: Slot, ways: _Ways, chosen: dict[tuple[str, int], int]) -> bool:
         """Add a record to those of its way, if it has one; False when it cannot go there."""
@@ -79,11 +95,11 @@ class Outbound:
         with Trap() as trap:
             topic = self._topic(stage)
             packed = encode_record(record, self._link.tensors)
-            if slot.is_branch:
+            if self._is_awaited(slot):
                 self._refuse_large(topic, len(packed))
             way = topic, slot.source.partition
-            if stage == EGRESS and (self._has_joins or slot.is_branch):
-                number = slot.source.partition  # answers meet there, wherever their models were least behind
+            if stage == EGRESS and (self._meets or slot.is_branch):
+                number = slot.source.partition  # they meet there, wherever their models were least behind
             else:
                 number = chosen[way] if way in chosen else chosen.setdefault(way, self._choose(*way))
             ways[topic, number, slot.carrier.partition if self._is_apart else None].append((slot, packed))
@@ -91,8 +107,13 @@ class Outbound:
             slot.fail(as_failure(trap.error, stage=self._stage, plugin="link"))
         return trap.error is None
 
+    def _is_awaited(self, slot: Slot) -> bool:
+        """Whether others wait at egress for the end of this record: its join, or those of its key."""
+        record = slot.record or slot.remains
+        return slot.is_branch or (record is not None and record.in_turn)
+
     def _refuse_large(self, topic: str, size: int) -> None:
-        """Refuse what the broker would: a branch that then became a dead letter would leave its join waiting."""
+        """Refuse what the broker would: whoever waits for a record would never hear of its dead letter."""
         limit = self._limits.get(topic)
         if limit is not None and size > limit - _FRAME_BYTES:
             raise ResultTooLargeError(

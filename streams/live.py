@@ -28,6 +28,7 @@ class State:
         paused: stage -> why it reads nothing.
         skips: stage -> partition -> offsets from, until that become dead letters.
         skipped_records: stage -> sources of records that hold up nothing there.
+        full: partition of which ingress reads no more for now -> how many records are under way.
     """
 
     versions: Mapping[str, str]
@@ -38,6 +39,7 @@ class State:
     paused: Mapping[str, str] = field(default_factory=dict)
     skips: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
     skipped_records: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    full: Mapping[int, int] = field(default_factory=dict)
 
 
 class Live:

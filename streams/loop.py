@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,6 +53,7 @@ class LoopSettings:
         weigh: how many records a message holds, where it is a frame; None where each message is one.
         paused: why nothing is to be read; None when nothing speaks against it.
         waits: whether nothing is to be read until others have caught up: no pause that somebody asked for.
+        full: the partitions of which nothing is to be read now.
         denied: what an error says of rights that are missing, which no waiting brings.
         ticks: messages that lie nowhere and only tell a batch how late it is, each with the offset to commit with it;
             asked for when there was nothing to read.
@@ -71,6 +72,7 @@ class LoopSettings:
     weigh: Callable[[Message], int] | None = None
     paused: Callable[[], str | None] = lambda: None
     waits: Callable[[], bool] = lambda: False
+    full: Callable[[], Collection[int]] = lambda: ()
     denied: Callable[[Exception], HeadraceError | None] = lambda error: None
     ticks: Callable[[], Awaitable[tuple[list[Message], dict[Any, int]]]] | None = None
     holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
@@ -255,7 +257,11 @@ class RecordLoop:
         """
         is_paused = self._settings.paused() is not None
         is_shut = is_paused or self._settings.waits()
-        assigned, waiting = self._consumer.assignment(), self._settings.holding.waiting()
+        assigned, full = self._consumer.assignment(), self._settings.full()
+        waiting = {
+            *self._settings.holding.waiting(),
+            *((tp.topic, tp.partition) for tp in assigned if tp.partition in full),
+        }
         alone = self._suspects.among(assigned, waiting)
         free = alone or {tp for tp in assigned if (tp.topic, tp.partition) not in waiting}
         still = {tp for tp in assigned if is_shut or tp not in free}

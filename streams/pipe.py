@@ -31,7 +31,7 @@ from headrace.streams.fan import Family, Fan
 from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.inference import ModelStage
 from headrace.streams.ingress import Address, Decode, Split
-from headrace.streams.join import Joiner
+from headrace.streams.join import Joiner, Read
 from headrace.streams.link import Outbound, Shipment
 from headrace.streams.live import Live
 from headrace.streams.meter import Meter
@@ -140,8 +140,8 @@ class Pipe:
         self._facts = ResultFacts(plan.pipeline, plan.hash)
         self._exposures = Exposures(plan.pipeline) if plan.splitter is not None else None
         self._fan = Fan(models, has_egress=egress is not None, stopped=lambda: live.state.stopped_models)
-        self._eras = Eras()
-        self._keeps_joins = plan.keeps_joins
+        self._eras = Eras(in_turn=plan.keeps_turns)
+        self._keeps_joins, self._keeps_turns = plan.keeps_joins, plan.keeps_turns
 
     def entry(
         self, stage: str, outbound: Outbound, joiner: Joiner | None = None, holding: Holding | None = None
@@ -175,7 +175,8 @@ class Pipe:
         def condemn(message: Message, failure: Failure, wholly: bool) -> Outcome:
             clock = _Clock(time.time() * 1000, time.perf_counter())
             way.holding.begin(self._passes_over(stage))
-            own = [self._arrived(message)] if stage == INGRESS else self._unpacked(stage, message)
+            read = Read(message, [self._arrived(message)]) if stage == INGRESS else self._unpacked(stage, message)
+            own = read.slots
             if stage == INGRESS:
                 self._live.look()
                 self._skip(INGRESS, own)
@@ -184,7 +185,7 @@ class Pipe:
                     _refuse_branch(slot)
             sources = {slot.source for slot in own}
             # A join may be made by this answer, and what it comes to is the same record.
-            slots = own if joiner is None else joiner.run([(message, own)])
+            slots = [*own] if joiner is None else joiner.run([read])
             for slot in slots:
                 if (wholly or slot.source in sources) and slot.failure is None and not slot.is_done:
                     slot.fail(failure)
@@ -266,7 +267,7 @@ class Pipe:
 
     def _from_link(self, stage: str, messages: Sequence[Message], way: _Way) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
-        slots = [slot for message in messages for slot in self._unpacked(stage, message)]
+        slots = [slot for message in messages for slot in self._unpacked(stage, message).slots]
         if stage == EGRESS:
             for slot in slots:
                 _refuse_branch(slot)
@@ -276,23 +277,24 @@ class Pipe:
         """Take what egress's link brings, and messages without an offset, which only tell how late it is."""
         clock = _Clock(time.time() * 1000, time.perf_counter())
         read = [
-            (message, self._unpacked(EGRESS, message) if message.position.offset >= 0 else []) for message in messages
+            self._unpacked(EGRESS, message) if message.position.offset >= 0 else Read(message, [])
+            for message in messages
         ]
         return self._walk(EGRESS, joiner.run(read), clock, time.perf_counter(), way)
 
-    def _unpacked(self, stage: str, message: Message) -> list[Slot]:
-        """Return the slots of a frame; one that cannot be read is a slot of its own bytes, which fails."""
+    def _unpacked(self, stage: str, message: Message) -> Read:
+        """Return what is in a frame; one that cannot be read is a slot of its own bytes, which fails."""
         with Trap() as trap:
             frame = decode_frame(message.value)
             slots = [_slot(each, message, stage) for each in frame.records]
             if self._skips(stage)(message.position):
                 for slot in slots:
                     slot.fail(_skipped(stage))
-            return slots
+            return Read(message, slots, frame.call)
         slot = Slot(message)
         if trap.error is not None:
             slot.fail(as_failure(trap.error, stage=stage, plugin="link"))
-        return [slot]
+        return Read(message, [slot])
 
     def _walk(self, stage: str, slots: list[Slot], clock: _Clock, routed: float, way: _Way) -> Outcome:
         holding = way.holding
@@ -307,10 +309,12 @@ class Pipe:
             here = [slot for slot in slots if slot.next_stage == EGRESS and not self._is_joined(stage, slot)]
             bodies = self._end(self._egress, here, spent, holding)
         self._leave(slots, spent)
-        if stage == INGRESS and self._keeps_joins:
+        if stage == INGRESS and (self._keeps_joins or self._keeps_turns):
             self._eras.stamp(slots)
         holding.set_aside(slots)
         kept, shipments, held = way.packed(slots)
+        if stage == INGRESS and self._keeps_turns:
+            way.outbound.call(kept)
         self._meter.failed(kept)
         still = {id(slot) for slot in kept} if held else None
         self._meter.ended([body for slot, body in bodies if still is None or id(slot) in still])
@@ -320,9 +324,11 @@ class Pipe:
         """Whether egress gets to know of the record's end over its link, even when it is in this process.
 
         A copy goes where the others are. With joins whose answers come from several processes so does every record that
-        came over a link, or egress would not know which offsets are through.
+        came over a link, or egress would not know which offsets are through. Where a key's order holds, all do: those
+        before it may still be elsewhere.
         """
-        return stage != EGRESS and (slot.is_branch or (self._keeps_joins and stage != INGRESS))
+        is_met = self._keeps_turns or (self._keeps_joins and stage != INGRESS)
+        return stage != EGRESS and (slot.is_branch or is_met)
 
     def _answer(self, families: Sequence[Family], holding: Holding) -> None:
         """Ask the models of this process for every record that is joined here, as many of them as it takes."""

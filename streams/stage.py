@@ -33,6 +33,7 @@ from headrace.streams.drain import Ending
 from headrace.streams.errors import DuplicateWorkerError, StoppedAtRecordError, UnexpectedError
 from headrace.streams.exactly_once import ExactlyOnce
 from headrace.streams.fence import Fence
+from headrace.streams.fullness import Fullness
 from headrace.streams.gate import Gate
 from headrace.streams.health import Health
 from headrace.streams.hold import Held, Holding, HoldRules
@@ -130,6 +131,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         self._spread = Spread(self.parts.connection, self.parts.plan) if self._balances else None
         self._journal = Journal(self.stage.name, self._reach)
         self._ahead = self._new_ahead() if self.stage.kind == "ingress" else None
+        self._fullness = self._new_fullness()
         self._delivery = self._new_delivery()
         self._holding = Holding(HoldRules.of(self.parts.plan.delivery))
         self._loop = self._new_loop()
@@ -231,11 +233,15 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 await self._purge.run({tp: at for tp, at in own.items() if not is_input or tp.topic == self._aside})
             if self._spread is not None:
                 await self._spread.look()
+            if self._fullness is not None:
+                await self._fullness.tell({tp.partition for tp in self._consumer.assignment()})
             await asyncio.sleep(TIDY_EVERY_S)
 
     def _note_held(self) -> None:
         assigned = {(tp.topic, tp.partition) for tp in self._consumer.assignment()}
         held = {tp[1]: why for tp, why in self._holding.known(assigned).items()}
+        full = self._full()
+        held |= {at: f"{full[at]} records wait at egress for their turn" for _, at in assigned if at in full}
         self.parts.health.hold(self.stage.name, held)
         self.parts.meter.held(self.stage.name, len(held))
 
@@ -251,6 +257,16 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
     def _new_ahead(self) -> Ahead:
         parts = self.parts
         return Ahead(parts.connection, parts.plan, lambda: parts.live.state.stopped_models)
+
+    def _full(self) -> Mapping[int, int]:
+        """Return the partitions of which no more is to be read, since egress has all that it can hold of them."""
+        return self.parts.live.state.full if self.stage.kind == "ingress" and self.parts.plan.keeps_turns else {}
+
+    def _new_fullness(self) -> Fullness | None:
+        parts, joiner = self.parts, self._joiner
+        if joiner is None or not parts.plan.keeps_turns:
+            return None
+        return Fullness(parts.connection, parts.plan.pipeline, joiner, parts.live, parts.instance)
 
     def _new_loop(self) -> RecordLoop:
         plan, parts, stage = self.parts.plan, self.parts, self.stage
@@ -276,6 +292,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                 weigh=(lambda message: records_in(message.value)) if is_link else None,
                 paused=lambda: parts.live.state.paused.get(stage.name),
                 waits=lambda: ahead is not None and ahead.holds,
+                full=self._full,
                 holding=self._holding,
                 pace=Pace(None if is_link else plan.delivery.rate),
                 suspects=Suspects(

@@ -202,7 +202,8 @@ def _joins(plan: Plan, topics: Mapping[str, TopicFacts], pipe: Pipe, meter: Mete
         return _Joins(None, {})
     egress = plan.stage(EGRESS)
     is_left = link in topics and egress is not None and egress.reads is None
-    joiner = Joiner(state, meter, is_cut=HoldRules.of(plan.delivery).cuts) if pipe.has_egress else None
+    is_cut = HoldRules.of(plan.delivery).cuts
+    joiner = Joiner(state, meter, is_cut=is_cut, in_turn=plan.delivery.order == "key") if pipe.has_egress else None
     return _Joins(joiner, {EGRESS: link} if is_left else {})
 
 

@@ -112,7 +112,8 @@ class Delivery(Section):
         default=None, ge=0.01, le=10_000_000, description="records a second that a worker reads at most; unset: all"
     )
     order: Literal["path", "key"] = Field(
-        default="path", description="order of one key's results along one path, or at all; in one process both hold"
+        default="path",
+        description="order of one key's results along one path, or over all paths; in one process both hold",
     )
     deadline: Milliseconds | None = Field(default=None, description="records older than this end as expired")
 

@@ -117,7 +117,6 @@ class _Compiler:
         groups = layout.groups(stages)
         tensors = most_bytes(given_tensors(read.source.codec.bind()), read.source.intake.max_bytes)
         links = link_topics(envelope, stages, flow, self._document, tensors)
-        self._note(self._order_problems(envelope, links))
         self._note(self._guarantee_problems(envelope))
         self._note(self._fallback_problems(envelope.delivery))
         self._note(self._retry_problems(envelope.delivery))
@@ -131,7 +130,7 @@ class _Compiler:
             has_retries=envelope.delivery.slow == "retry_topic",
         )
         joins = self._joins(flow, stages)
-        states = state_topics(envelope.pipeline, joins, links)
+        states = state_topics(envelope.pipeline, joins, links, in_turn=envelope.delivery.order == "key")
         return self._plan(read, stages, groups, (*topics, *links, *states), joins)
 
     def _read(self) -> _Read | None:
@@ -217,14 +216,6 @@ class _Compiler:
         if envelope.splitter is not None:
             return self._steps.read("splitter", ("splitter",))
         return self._steps.default("splitter", "split", self._document.key_place(("experiments",)))
-
-    def _order_problems(self, envelope: PipelineFile, links: Sequence[TopicPlan]) -> Iterator[HeadraceError]:
-        if envelope.delivery.order == "key" and links:
-            yield NotBuiltError(
-                "delivery.order: key over several processes is not built yet",
-                mend="use order: path, or one process",
-                place=self._document.key_place(("delivery", "order")),
-            )
 
     def _guarantee_problems(self, envelope: PipelineFile) -> Iterator[HeadraceError]:
         delivery = envelope.delivery

@@ -59,12 +59,21 @@ def join_problems(flow: Flow, context: Context) -> Iterator[HeadraceError]:
             yield from _label_problems(step, decision, flow)
 
 
-def state_topics(pipeline: str, joins: Iterable[JoinPlan], links: Sequence[TopicPlan]) -> tuple[TopicPlan, ...]:
-    """Return the topic that keeps what waits: one that takes every answer to the largest record; none if none waits."""
+def state_topics(
+    pipeline: str, joins: Iterable[JoinPlan], links: Sequence[TopicPlan], *, in_turn: bool
+) -> tuple[TopicPlan, ...]:
+    """Return the topic that keeps what waits: one that takes every answer to the largest record; none if none waits.
+
+    Args:
+        pipeline: its name.
+        joins: what waits for answers, where they come from several processes.
+        links: as the plan has them.
+        in_turn: whether records wait for those of their key before them.
+    """
     apart = [join for join in joins if join.is_apart]
-    if not apart:
+    if not apart and not (in_turn and links):
         return ()
-    widest = max(len(join.models) for join in apart)
+    widest = max((len(join.models) for join in apart), default=1)
     limit = min(LARGEST_BYTES, widest * max(link.max_bytes or 0 for link in links))
     config = {**_STATE_CONFIG, "segment.bytes": str(max(_SEGMENT_BYTES, 2 * limit))}
     return (TopicPlan(state_topic(pipeline), "state", None, config, max_bytes=limit),)

@@ -48,9 +48,10 @@ class _Chart:
             label = output.when.source if output.when else ""
             for name in output.topics:
                 yield self._arrow(self._stages[EGRESS], self._topic(name), label)
-        if self._plan.keeps_joins:
+        if self._plan.keeps_state:
             state = self._topic(state_topic(self._plan.pipeline))
-            yield f'  {self._stages[EGRESS]} <-- "answers that wait" --> {state}'
+            what = "answers that wait" if self._plan.keeps_joins else "records that wait for their turn"
+            yield f'  {self._stages[EGRESS]} <-- "{what}" --> {state}'
         if self._plan.experiments:
             yield f"  {self._stages[INGRESS]} -.-> {self._topic(self._plan.exposures_topic)}"
         for at in range(len(self._plan.groups)):
@@ -85,7 +86,9 @@ class _Chart:
             yield self._arrow(self._topic(str(stage.reads)), self._stages[name], f"as {stage.consumer_group}")
 
     def _is_joined(self, before: StagePlan, after: StagePlan) -> bool:
-        """Whether answers take this way to their join: over the link, also within one process."""
+        """Whether records take this way to where they meet others: over the link, also within one process."""
+        if after.name == EGRESS and self._plan.keeps_turns:
+            return True
         apart = {model for join in self._plan.joins if join.is_apart for model in join.models}
         return after.name == EGRESS and before.model in apart
 

@@ -187,6 +187,16 @@ class Plan:
         """Whether some records wait at egress for answers from several processes."""
         return any(join.is_apart for join in self.joins)
 
+    @property
+    def keeps_turns(self) -> bool:
+        """Whether records wait at egress for those of their key before them."""
+        return self.delivery.order == "key" and any(topic.role == "link" for topic in self.topics)
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether egress keeps records that wait, on a topic of its own."""
+        return self.keeps_joins or self.keeps_turns
+
     def stage(self, name: str) -> StagePlan | None:
         """Return the stage of that name; None when the plan has none."""
         return next((stage for stage in self.stages if stage.name == name), None)

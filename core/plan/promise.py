@@ -18,6 +18,7 @@ _ONCE = {
 }
 _ONE_PROCESS = "order: results of one partition leave in the order of its records, whichever models they took"
 _ASIDE = "; but those that wait aside to be tried again, which others overtake"
+_KEY = "order: results of one key leave in the order of its records in their partition, whichever models they took"
 _ENDS = {
     "dead_letter": "becomes a dead letter",
     "fallback": "gets the fallback as its result",
@@ -26,11 +27,11 @@ _ENDS = {
 
 
 def promises(delivery: Delivery, link: Link, *, is_linked: bool, joins: Sequence[JoinPlan] = ()) -> tuple[str, ...]:
-    """Return the promises that hold; over several processes only records of one path keep their order."""
+    """Return the promises that hold; over several processes that of order is the file's choice."""
     retried = f"after {delivery.retries} more attempts" if delivery.retries else "at once"
     return (
         _ONCE[delivery.guarantee],
-        (_order(link) if is_linked else _ONE_PROCESS) + (_ASIDE if delivery.slow == "retry_topic" else ""),
+        (_order(link, delivery) if is_linked else _ONE_PROCESS) + (_ASIDE if delivery.slow == "retry_topic" else ""),
         f"a record that a step fails on {_ENDS[delivery.on_failure]} {retried}; {_others(delivery)}",
         *_joins(joins, delivery),
     )
@@ -59,7 +60,9 @@ def _joins(joins: Sequence[JoinPlan], delivery: Delivery) -> Iterator[str]:
         yield "joins: who answers in time depends on the models' speed; a result once made is not made anew"
 
 
-def _order(link: Link) -> str:
+def _order(link: Link, delivery: Delivery) -> str:
+    if delivery.order == "key":
+        return _KEY
     if link.balance == "least_lag":
         return "order: none between processes, since each record goes where the next stage is least behind"
     return (

@@ -18,6 +18,7 @@ __all__ = [
     "ModelReady",
     "ModelStop",
     "ModelSwitch",
+    "PartitionFull",
     "PlanSeen",
     "RecordSkip",
     "Setting",
@@ -115,6 +116,15 @@ class RecordSkip(Setting):
     time: Time = ""
 
 
+class PartitionFull(Setting):
+    """So much of a partition waits at egress for its turn that ingress reads no more of it until this is taken away."""
+
+    key = "full/{partition}"
+
+    records: int = Field(ge=0, description="how many were under way when that was said")
+    time: Time = ""
+
+
 class ModelReady(Setting):
     """A worker has a version of a model loaded and warm, or cannot load it."""
 
@@ -154,6 +164,7 @@ SETTINGS: tuple[type[Setting], ...] = (
     StagePause,
     Skip,
     RecordSkip,
+    PartitionFull,
     ModelReady,
     ModelSwitch,
     PlanSeen,

@@ -1,8 +1,8 @@
 """Records between processes: as many of a batch as fit, in one Kafka message. Only Headrace reads and writes these.
 
 A frame is a head (magic, format, number of records), then msgpack: the plan's hash, the sending stage, and each record
-as bytes of its own. Records are msgpack too; one that msgpack cannot hold (a lone surrogate, a number over 64 bits) is
-JSON instead, told apart by its first byte.
+as bytes of its own; or none, and ingress's call of some. Records are msgpack too; one that msgpack cannot hold (a lone
+surrogate, a number over 64 bits) is JSON instead, told apart by its first byte.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from headrace.core.errors import RecordError
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.record import Headers, Position, Record, Status
 from headrace.core.routing.slip import Slip
+from headrace.core.routing.turn import Call
 from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDeepError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "Frame",
     "decode_frame",
     "decode_record",
+    "encode_call",
     "encode_frames",
     "encode_record",
     "records_in",
@@ -80,23 +82,26 @@ class _Carried(msgspec.Struct, frozen=True, array_like=True):
     since: int = -1
     only_output: str = ""
     failure: dict[str, str] | None = None
+    in_turn: bool = False
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
     plan: str
     stage: str
     records: list[bytes]
+    call: Call | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):
     """What a frame holds: the plan of the process that sent it, the stage that it came from, the records in order.
 
-    A record that cannot be read is the error that says why.
+    A record that cannot be read is the error that says why. Or it holds no record, and ingress's call of some.
     """
 
     plan: str
     stage: str
     records: list[Record | RecordError]
+    call: Call | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -148,6 +153,11 @@ def encode_frames(plan: str, stage: str, records: Iterable[bytes], max_bytes: in
         yield _frame(plan, stage, held), len(held)
 
 
+def encode_call(plan: str, stage: str, call: Call) -> bytes:
+    """Return the frame of a call."""
+    return _HEAD.pack(_MAGIC, FORMAT, 0) + _encoder.encode(_Body(plan, stage, [], call))
+
+
 def records_in(data: bytes | None) -> int:
     """Return how many records a frame holds, by its head alone; 1 when it is none."""
     if data is None or len(data) < _HEAD.size or data[:2] != _MAGIC:
@@ -171,7 +181,7 @@ def decode_frame(data: bytes | None) -> Frame:
         FrameUnreadableError: HR520, it is no frame, or one of a newer version.
     """
     body = _body(data)
-    return Frame(body.plan, body.stage, [decode_record(raw) for raw in body.records])
+    return Frame(body.plan, body.stage, [decode_record(raw) for raw in body.records], body.call)
 
 
 def decode_record(raw: bytes) -> Record | RecordError:
@@ -263,6 +273,7 @@ def _carried(record: Record, tensors: Tensors) -> _Carried:
         record.since,
         record.only_output,
         None if record.failure is None else dict(record.failure),
+        record.in_turn,
     )
 
 

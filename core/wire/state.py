@@ -1,7 +1,8 @@
 """What egress keeps of its joins, on `<pipeline>.state.egress`. Only Headrace reads and writes it.
 
 Two kinds of values, told apart by their keys: `topic:partition:offset` is a record that waits for more answers,
-`topic:partition` the offsets of which are through. Each begins with a head: magic, format, kind.
+`topic:partition` the offsets of which are through. Each begins with a head: magic, format, kind. Keys with a slash are
+of `turns.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing, Position, Record
 from headrace.core.routing.ended import Ended, Run
 from headrace.core.routing.part import Part
+from headrace.core.routing.turn import KeptTurns
 from headrace.core.routing.waiting import Changes, Waiting
 from headrace.core.wire.errors import StateUnreadableError
 from headrace.core.wire.frame import decode_record, encode_record
+from headrace.core.wire.turns import PREFIX, TurnReader
 
 __all__ = ["Kept", "StateReader", "state_key", "state_messages", "state_topic"]
 
@@ -49,10 +52,11 @@ class _JsonWaits(msgspec.Struct, frozen=True):
 
 
 class Kept(NamedTuple):
-    """What was kept of the joins of one partition."""
+    """What was kept of the joins and the turns of one partition."""
 
     ended: dict[str, Ended]
     waiting: list[Waiting]
+    turns: KeptTurns = KeptTurns()
 
 
 def state_topic(pipeline: str) -> str:
@@ -103,6 +107,7 @@ class StateReader:
     def __init__(self) -> None:
         self._waiting: dict[bytes, bytes] = {}
         self._ended: dict[bytes, deque[bytes]] = {}
+        self._turns = TurnReader()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -111,7 +116,9 @@ class StateReader:
         """Take a message, in the order of the partition."""
         if key is None:
             return
-        if key.count(b":") == 1 and value is not None:
+        if key.startswith(PREFIX.encode()):
+            self._turns.add(key, value)
+        elif key.count(b":") == 1 and value is not None:
             self._ended.setdefault(key, deque(maxlen=_LOOK_BACK)).append(value)
         elif value is None:
             self._waiting.pop(key, None)
@@ -125,7 +132,8 @@ class StateReader:
             StateUnreadableError: HR534, something there is no state, or of a newer version.
         """
         ended = {_name(key).partition(":")[0]: _decode_ended(_name(key), values) for key, values in self._ended.items()}
-        return Kept(ended, [_decode_waiting(_name(key), value) for key, value in self._waiting.items()])
+        waiting = [_decode_waiting(_name(key), value) for key, value in self._waiting.items()]
+        return Kept(ended, waiting, self._turns.kept())
 
 
 def _name(key: bytes) -> str:

@@ -16,6 +16,7 @@ from tests.chaos.ends import Due, Ends, source_of
 from tests.chaos.faults import doing
 from tests.chaos.feeder import Feeder
 from tests.chaos.load import PARTITIONS, Placer, planted, records
+from tests.chaos.order import Scope
 from tests.chaos.raw import Tail, read_all
 from tests.chaos.report import Report
 from tests.chaos.schedule import Kind, draw
@@ -40,6 +41,7 @@ class Settings(NamedTuple):
         kinds: of faults.
         least: faults of each kind, as far as there is room.
         pace_ms: how long the slowest process takes over a record.
+        order: `path`, or `key` over several processes.
     """
 
     seed: int
@@ -50,6 +52,7 @@ class Settings(NamedTuple):
     kinds: Sequence[Kind]
     least: int = 1
     pace_ms: float = 8.0
+    order: str = "path"
 
     @property
     def replay(self) -> str:
@@ -58,7 +61,7 @@ class Settings(NamedTuple):
         return (
             f"python -m tests.chaos --seed {self.seed} --faults {self.faults} --records {self.records} "
             f"--groups {self.groups} --guarantee {self.guarantee} --kinds {kinds} --least {self.least} "
-            f"--pace {self.pace_ms:g}"
+            f"--pace {self.pace_ms:g} --order {self.order}"
         )
 
 
@@ -86,6 +89,7 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
             layout=layout,
             pace_ms=settings.pace_ms,
             guarantee=settings.guarantee,
+            order=settings.order,
         )
         stormy.client.make_topic(name, PARTITIONS)
         crew = Crew(stormy, layout.stages, folder)
@@ -114,7 +118,8 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
             say(f"exit codes of the workers: {crew.end()}")
             ends = _ends(stormy)
             say("the same without faults")
-            findings = judge(due, ends, _calm(folder, stormy, registry, due), layout.scope)
+            scope = Scope.KEY if settings.order == "key" else layout.scope
+            findings = judge(due, ends, _calm(folder, stormy, registry, due), scope)
         except Exception:
             for number, worker in enumerate(stormy.workers, 1):
                 say("\n".join((f"--- worker {number}:", *worker.lines[-8:])))
@@ -122,7 +127,7 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
         finally:
             stormy.close()
     return Report(
-        title=f"{settings.guarantee}, groups: {settings.groups}, seed {settings.seed}",
+        title=f"{settings.guarantee}, groups: {settings.groups}, order: {settings.order}, seed {settings.seed}",
         scheduled=len(schedule),
         strikes=conductor.strikes,
         findings=findings,

@@ -65,6 +65,7 @@ def stormy_pipeline(
     layout: Layout,
     pace_ms: float,
     guarantee: str,
+    order: str,
 ) -> Pipeline:
     """Return the pipeline that faults strike; its workers reach the broker at `wired`.
 
@@ -77,7 +78,7 @@ def stormy_pipeline(
         preprocess=["normalise", "fault", "deadly", {"slow": {"ms": front_ms}}],
         postprocess=[_LABELS, {"deadly": {"word": "killlate"}}, {"slow": {"ms": end_ms}}],
         groups=layout.sections or None,
-        delivery={"guarantee": guarantee} if guarantee != "at_least_once" else None,
+        delivery={"guarantee": guarantee, "order": order},
         broker={"bootstrap": wired},
     )
     return made

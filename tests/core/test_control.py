@@ -88,6 +88,12 @@ def test_skips_are_kept_by_stage_and_partition() -> None:
     assert made.skips()["expert.1"] == {0: Skip(first=0, until=1)}
 
 
+def test_full_partitions_are_told_with_what_is_under_way() -> None:
+    made = settings(**{"full/3": {"records": 50_001}})
+    assert made.full() == {3: 50_001}
+    assert made.with_change("full/3", None).full() == {}
+
+
 def test_who_is_ready_and_who_has_switched_is_told_by_version() -> None:
     made = settings(
         **{

@@ -75,6 +75,7 @@ class World:
         self.bug: BaseException | None = None
         self.is_assigned = True
         self.why_paused: str | None = None
+        self.full: set[int] = set()
         self.held: set[Tp] = set()
         self.intact: list[bool] = []
         self.weights = 1
@@ -99,6 +100,7 @@ class World:
                 max_wait_ms=1,
                 weigh=lambda message: self.weights,
                 paused=lambda: self.why_paused,
+                full=lambda: self.full,
                 first_backoff_s=0.001,
                 last_backoff_s=0.004,
             ),
@@ -596,6 +598,17 @@ async def test_a_paused_stage_reads_nothing_says_so_and_goes_on_where_it_was() -
         assert world.sent == []
         world.why_paused = None
         await until(lambda: world.committed == 8 and world.health.is_ready)
+    assert world.sent == list(range(8))
+
+
+async def test_a_full_partition_is_not_read_until_there_is_room() -> None:
+    world = World(8)
+    world.full = {TP.partition}
+    async with running(world):
+        await until(lambda: TP in world.held)
+        assert world.sent == []
+        world.full = set()
+        await until(lambda: world.committed == 8)
     assert world.sent == list(range(8))
 
 

@@ -44,9 +44,15 @@ class Processes:
         self.state = StateReader()
         self.rules = HoldRules.of(plan.delivery)
         self.holdings = {stage.name: Holding(self.rules) for stage in plan.stages}
+        self.outbounds = {stage.name: Outbound(plan, stage.name) for stage in plan.stages}
         self.joiner: Joiner | None = None
-        if plan.keeps_joins:
-            self.joiner = Joiner(state_topic(plan.pipeline), Meter("reviews"), is_cut=self.rules.cuts)
+        if plan.keeps_state:
+            self.joiner = Joiner(
+                state_topic(plan.pipeline),
+                Meter("reviews"),
+                is_cut=self.rules.cuts,
+                in_turn=plan.delivery.order == "key",
+            )
         self.held: list[Held] = []
         self.parked: dict[str, list[Message]] = {}
         self.dead: dict[int, Any] = {}
@@ -58,23 +64,23 @@ class Processes:
         """Take messages through the stage that reads the topic, and everything that follows but for parked topics."""
         stage = self.readers[topic]
         joiner, holding = self.joiner if stage.name == EGRESS else None, self.holdings[stage.name]
-        entry = self.pipes[stage.group].entry(stage.name, Outbound(self.plan, stage.name), joiner, holding)
+        entry = self.pipes[stage.group].entry(stage.name, self.outbounds[stage.name], joiner, holding)
         outcome = entry(messages)
         self.held += outcome.held
         for slot in outcome.slots:
             self._end(slot)
         if joiner is not None:
             joiner.delivered(outcome.slots)
-        for number, shipment in enumerate(outcome.shipments):
-            self.hops.append(shipment.message.topic)
-            topic = shipment.message.topic
-            parked = self.parked.get(topic)
+        calls = [sent for slot in outcome.slots for name, sent in slot.outgoing if name == "call"]
+        self.hops += [shipment.message.topic for shipment in outcome.shipments]
+        for number, sent in enumerate([*calls, *(shipment.message for shipment in outcome.shipments)]):
+            parked = self.parked.get(sent.topic)
             offset = number if parked is None else len(parked)
-            sent = message(shipment.message.value, position=Position(topic, shipment.message.partition or 0, offset))
+            frame = message(sent.value, position=Position(sent.topic, sent.partition or 0, offset))
             if parked is None:
-                self.run(topic, [sent])
+                self.run(sent.topic, [frame])
             else:
-                parked.append(sent)
+                parked.append(frame)
 
     def _end(self, slot: Slot) -> None:
         for failure in slot.failures:
@@ -83,7 +89,7 @@ class Processes:
         for name, sent in slot.outgoing:
             if name == "state":
                 self.state.add(sent.key, sent.value)
-            else:
+            elif name != "call":
                 self.results[slot.source.offset] = json.loads(sent.value or b"")
                 self.ends.append(slot.source.offset)
         for sent in slot.closing:

@@ -232,8 +232,6 @@ models:\n  ->  groups: {a: {models: [quik]}}\nmodels:\n
     4:23 HR120 group 'a' names 'quik', which is none of the models; did you mean 'quick'?
 models:\n  ->  groups: {a: {models: [quick]}, b: {stages: [quick]}}\nmodels:\n
     4:45 HR120 'quick' is in group 'a' already; name it in one group
-models:\n  ->  groups: {a: {stages: [egress]}}\ndelivery: {order: key}\nmodels:\n
-    5:12 HR700 delivery.order: key over several processes is not built yet; use order: path
 models:\n  ->  delivery: {guarantee: exactly_once, commit_every: 6s}\nmodels:\n
     4:51 HR106 with guarantee: exactly_once a commit cannot wait so long, since no result is seen before it; write
 models:\n  ->  delivery: {slow: retry_topic, order: key}\nmodels:\n

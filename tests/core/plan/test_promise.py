@@ -28,6 +28,13 @@ def test_between_processes_only_records_of_one_path_keep_their_order() -> None:
     assert "order: none between processes" in promises(Delivery(), Link(balance="least_lag"), is_linked=True)[1]
 
 
+def test_with_order_key_the_records_of_a_key_keep_it_whichever_way_they_take() -> None:
+    for link in Link(), Link(balance="least_lag"):
+        order = promises(Delivery(order="key"), link, is_linked=True)[1]
+        assert order.startswith("order: results of one key leave in the order of its records")
+    assert "one partition" in promises(Delivery(order="key"), Link(), is_linked=False)[1]
+
+
 def test_it_says_what_becomes_of_a_failing_record() -> None:
     fallback = Delivery(on_failure="fallback", fallback={"label": "unknown"}, retries=0)
     assert "gets the fallback as its result at once" in promises(fallback, Link(), is_linked=False)[2]

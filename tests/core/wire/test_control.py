@@ -14,6 +14,7 @@ from headrace.core.wire.control import (
     ExperimentPhase,
     ModelReady,
     ModelSwitch,
+    PartitionFull,
     Setting,
     SettingFormError,
     Skip,
@@ -31,6 +32,7 @@ settings = st.one_of(
     st.builds(AliasMove, version=texts),
     st.builds(ExperimentPhase, phase=st.integers(1, 10**6), fingerprint=texts),
     st.builds(Skip, first=offsets, until=offsets, why=texts),
+    st.builds(PartitionFull, records=offsets),
     st.builds(ModelReady, ok=st.booleans(), why=texts),
     st.builds(
         ModelSwitch, ends=st.dictionaries(names, st.dictionaries(st.integers(0, 99), offsets, max_size=3), max_size=3)
@@ -41,7 +43,7 @@ settings = st.one_of(
 def a_key(kind: type[Setting]) -> str:
     every = {"model", "alias", "version", "experiment", "stage", "instance", "plan", "record"}
     parts = {name: "a" for name in every if f"{{{name}}}" in kind.key}
-    return setting_key(kind, **parts, **({"partition": 3} if kind is Skip else {}))
+    return setting_key(kind, **parts, **({"partition": 3} if "{partition}" in kind.key else {}))
 
 
 @given(settings)
