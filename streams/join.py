@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from headrace.core.record import Message, Position, Record
-from headrace.core.routing.turn import Call, Turns
+from headrace.core.routing.roll import Call
+from headrace.core.routing.turn import Turns
 from headrace.core.routing.waiting import Joins
 from headrace.core.wire.frame import encode_record
 from headrace.core.wire.state import StateReader, state_messages
@@ -190,7 +191,7 @@ class Joiner:
         self.due_ms |= {partition: 0.0 for partition, one in turns.items() if one.is_stalled}
         self.full = {partition: one.due for partition, one in turns.items() if self._is_full(partition)}
         self.waiting = sum(len(one) for one in both)
-        self.oldest_ms = min((begun for one in joins.values() if (begun := one.oldest_ms) is not None), default=None)
+        self.oldest_ms = min((begun for one in both if (begun := one.oldest_ms) is not None), default=None)
         late = sum(one.late for one in both)
         for one in both:
             one.late = 0

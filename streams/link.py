@@ -9,7 +9,7 @@ from typing import NamedTuple
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS
 from headrace.core.record import Outgoing, Record
-from headrace.core.routing.turn import Call, called
+from headrace.core.routing.roll import Call, called
 from headrace.core.wire.errors import PlanChangedError, ResultTooLargeError
 from headrace.core.wire.frame import encode_call, encode_frames, encode_record
 from headrace.streams.bisect import Trap, as_failure

@@ -52,7 +52,10 @@ class Meter:
         )
         self._gaps = Counter("headrace_gaps", "Times that expired records were passed over", ["pipeline"], registry=at)
         self._waiting = Gauge(
-            "headrace_join_waiting_records", "Records that wait at egress for more answers", ["pipeline"], registry=at
+            "headrace_join_waiting_records",
+            "Records that wait at egress for more answers or their turn",
+            ["pipeline"],
+            registry=at,
         )
         self._late = Counter(
             "headrace_late_answers", "Answers that came after their record had its end", ["pipeline"], registry=at
@@ -121,7 +124,7 @@ class Meter:
         self._gaps.labels(self._pipeline).inc()
 
     def joins(self, waiting: int, late: int) -> None:
-        """Note how many records wait for more answers, and count answers that came too late."""
+        """Note how many records wait for more answers or their turn, and count answers that came too late."""
         self._waiting.labels(self._pipeline).set(waiting)
         self._late.labels(self._pipeline).inc(late)
 

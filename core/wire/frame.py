@@ -17,8 +17,8 @@ import msgspec
 from headrace.core.errors import RecordError
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.record import Headers, Position, Record, Status
+from headrace.core.routing.roll import Call
 from headrace.core.routing.slip import Slip
-from headrace.core.routing.turn import Call
 from headrace.core.wire.errors import FrameUnreadableError, NotPlainError, TooDeepError
 
 if TYPE_CHECKING:

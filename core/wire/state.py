@@ -19,7 +19,7 @@ from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing, Position, Record
 from headrace.core.routing.ended import Ended, Run
 from headrace.core.routing.part import Part
-from headrace.core.routing.turn import KeptTurns
+from headrace.core.routing.roll import KeptTurns
 from headrace.core.routing.waiting import Changes, Waiting
 from headrace.core.wire.errors import StateUnreadableError
 from headrace.core.wire.frame import decode_record, encode_record

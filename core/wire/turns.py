@@ -15,7 +15,7 @@ import msgspec
 
 from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing, Position, Record
-from headrace.core.routing.turn import KeptTurns, Marks, RollId, TurnChanges
+from headrace.core.routing.roll import KeptTurns, Marks, RollId, TurnChanges
 from headrace.core.wire.errors import StateUnreadableError
 from headrace.core.wire.frame import decode_record, encode_record
 

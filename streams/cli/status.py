@@ -86,7 +86,7 @@ def _show(facts: PipelineFacts, *, as_json: bool) -> None:
     _table("Records taken one at a time", ("stage", "partition", "records", "in flight", "deaths"), _suspects(facts))
     _table("Members", ("stage", "client", "host", "partitions"), _members(facts))
     _table("Workers", ("worker", "group", "seen", "state", "plan"), _workers(facts))
-    _table("Waiting for more answers", ("worker", "records", "since about"), _joins(facts))
+    _table("Waiting at egress", ("worker", "records", "since about"), _joins(facts))
     _table("Waiting for a record", ("worker", "partition", "why"), _alive(facts, "held"))
     _table("Steps in quarantine", ("worker", "step", "why"), _alive(facts, "quarantined"))
     _table("Model versions", ("model", "stage", "worker", "state"), _models(facts))

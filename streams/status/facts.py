@@ -67,7 +67,7 @@ class WorkerFacts:
     """A worker by its last sign of life.
 
     `held` partitions wait for a record, `quarantined` steps are left alone; `waiting` is how many records wait at its
-    egress for more answers, `waiting_since` about since when.
+    egress for more answers or their turn, `waiting_since` about since when.
     """
 
     worker: str

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.core.record import Outgoing, Record
-from headrace.core.routing.turn import Call, Turns, called, key_digest
+from headrace.core.routing.roll import Call, called, key_digest
+from headrace.core.routing.turn import Turns
 from headrace.core.wire.state import StateReader
 from headrace.core.wire.turns import turn_messages
 from tests.support.made import HERE, record

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.core.record import Outgoing
-from headrace.core.routing.turn import Call, Turns, key_digest
+from headrace.core.routing.roll import Call, key_digest
+from headrace.core.routing.turn import Turns
 from headrace.core.wire.errors import StateUnreadableError
 from headrace.core.wire.frame import decode_frame, encode_call, records_in
 from headrace.core.wire.state import Kept, StateReader
