@@ -95,9 +95,7 @@ def _of_stage(plan: Plan, stage: StagePlan) -> Iterator[Rule]:
         yield from (_topic(topic.name, "Read", "Delete") for topic in plan.topics if topic.role == "retry")
     if stage.kind != "egress":
         yield from (_topic(topic.name, "Write") for topic in plan.topics if topic.role == "link")
-    if (
-        plan.joins or plan.delivery.order == "key"
-    ):  # also where they are made in one process now: some may wait from before
+    if plan.joins or plan.delivery.order == "key":  # also where there is one process now: some may wait from before
         if stage.kind == "egress":
             yield _topic(state_topic(plan.pipeline), "Read", "Write")
         else:

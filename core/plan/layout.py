@@ -102,10 +102,7 @@ class Layout:
         orders = model_orders(
             flow.route, flow.models, flow.variants.values(), lambda name: reader.context(name, models)
         )
-        linked = {after for before, after in ways(self._sketches, orders) if groups[before] != groups[after]}
-        if linked and self._envelope.delivery.order == "key":
-            linked.add(EGRESS)  # all records meet there, also those whose last model is in its process
-        return linked
+        return {after for before, after in ways(self._sketches, orders) if groups[before] != groups[after]}
 
     def _problems(self) -> Iterator[HeadraceError]:
         stages = {stage.name: stage for stage in self._sketches}
