@@ -58,10 +58,11 @@ class Settings(NamedTuple):
     def replay(self) -> str:
         """Return the command that runs the same again."""
         kinds = ",".join(kind.name.lower() for kind in self.kinds)
+        ordered = " --order key" if self.order == "key" else ""
         return (
             f"python -m tests.chaos --seed {self.seed} --faults {self.faults} --records {self.records} "
             f"--groups {self.groups} --guarantee {self.guarantee} --kinds {kinds} --least {self.least} "
-            f"--pace {self.pace_ms:g} --order {self.order}"
+            f"--pace {self.pace_ms:g}{ordered}"
         )
 
 
@@ -126,8 +127,9 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
             raise
         finally:
             stormy.close()
+    ordered = "order: key, " if settings.order == "key" else ""
     return Report(
-        title=f"{settings.guarantee}, groups: {settings.groups}, order: {settings.order}, seed {settings.seed}",
+        title=f"{settings.guarantee}, groups: {settings.groups}, {ordered}seed {settings.seed}",
         scheduled=len(schedule),
         strikes=conductor.strikes,
         findings=findings,
