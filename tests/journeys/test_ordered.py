@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(500)]
 GROUPS = {"front": {"stages": ["ingress"], "models": ["quick"]}, "expert": {"models": ["expert"]}}
 NAMES = ("front", "expert", "main")
 both_guarantees = pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-RECORDS, SLOW_MS, KEYS = 500, 4.0, 11
+RECORDS, SLOW_MS, KEYS = 500, 10.0, 11
 
 
 def sections(**delivery: Any) -> dict[str, Any]:
