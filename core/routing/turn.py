@@ -98,17 +98,18 @@ class Turns:
 
     def call(self, call: Call) -> list[Record]:
         """Take a call; return the records whose turn it is now."""
-        ready, (_, end) = self.begin(), self._marks.get(call.topic, {}).get(call.era, (0, -1))
+        ready = self.begin()
         if self._is_over:
             return ready
-        apart = [one for one in self._apart.pop(call.topic, ()) if one.era == call.era]
-        if call.since <= end:
-            return ready + self._called(call)
-        if len(apart) < MOST_APART:
-            self._apart[call.topic] = [*apart, call]
-            return ready
-        self._marks.setdefault(call.topic, {})[call.era] = apart[0].since, apart[0].since
-        return ready + [record for one in (*apart, call) for record in self._called(one)]
+        apart = (one for one in self._apart.pop(call.topic, ()) if one.era == call.era)
+        calls = sorted([*apart, call], key=lambda one: one.since)
+        if len(calls) > MOST_APART and calls[0].since > self._called_until(call):
+            self._marks.setdefault(call.topic, {})[call.era] = calls[0].since, calls[0].since
+        while calls and calls[0].since <= self._called_until(call):
+            ready += self._called(calls.pop(0))
+        if calls:
+            self._apart[call.topic] = calls
+        return ready
 
     def take(self, record: Record) -> list[Record]:
         """Take a record that has ended; return the records whose turn it is now."""
@@ -157,6 +158,10 @@ class Turns:
         gone += self._gone
         self._marked, self._touched, self._grown, self._moved, self._gone = set(), set(), {}, {}, []
         return TurnChanges(new, held, marks, shorter, gone)
+
+    def _called_until(self, call: Call) -> int:
+        """Return how far its era has called."""
+        return self._marks.get(call.topic, {}).get(call.era, (0, -1))[1]
 
     def _called(self, call: Call) -> list[Record]:
         marks = self._marks.setdefault(call.topic, {})

@@ -104,6 +104,16 @@ def test_a_call_after_a_lost_one_waits_until_ingress_reads_again() -> None:
     assert offsets(turns.take(at(1, era=2))) == [1, 2]
 
 
+def test_a_call_that_comes_after_the_next_one_is_put_before_it() -> None:
+    turns = Turns()
+    turns.call(call(at(0)))
+    turns.take(at(0))
+    turns.call(call(at(2), since=2))
+    assert offsets(turns.take(at(2))) == []
+    assert turns.call(call(at(1), since=1)) == []
+    assert offsets(turns.take(at(1))) == [1, 2]
+
+
 def test_calls_that_go_on_after_a_gap_are_believed_and_what_lay_in_it_leaves() -> None:
     turns = Turns()
     turns.call(call(at(0)))
