@@ -101,7 +101,7 @@ class TurnReader:
                     held.append(_held(name, value))
             except (msgspec.MsgspecError, ValueError, LookupError) as error:
                 raise _unreadable(name, error) from None
-        return KeptTurns(marks, rolls, held)
+        return KeptTurns(marks, rolls, tuple(held))
 
 
 def _packed(value: Any) -> bytes:

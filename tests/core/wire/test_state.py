@@ -12,7 +12,7 @@ from headrace.core.record import Outgoing
 from headrace.core.routing.ended import Ended
 from headrace.core.routing.waiting import Joins
 from headrace.core.wire.errors import StateUnreadableError
-from headrace.core.wire.state import StateReader, state_messages, state_topic
+from headrace.core.wire.state import Kept, StateReader, state_messages, state_topic
 from tests.support.made import HERE, json_values, texts
 from tests.support.parts import answered, asked, broken, parallel
 
@@ -81,7 +81,7 @@ def test_what_a_stopped_owner_writes_after_its_successor_takes_nothing_back() ->
 
 
 def test_a_message_without_a_key_is_passed_over() -> None:
-    assert read(Outgoing("state", None, b"x")).kept() == ({}, [])
+    assert read(Outgoing("state", None, b"x")).kept() == Kept({}, [])
 
 
 @pytest.mark.provokes("HR534")
