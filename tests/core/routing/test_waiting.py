@@ -185,7 +185,8 @@ class Kafka:
         reader = StateReader()
         for sent in self.state:
             reader.add(sent.key, sent.value)
-        return Joins(*reader.kept())
+        kept = reader.kept()
+        return Joins(kept.ended, kept.waiting)
 
 
 def steps(kafka: Kafka, joins: Joins, batch: Sequence[Put], end: int, now_ms: float | None) -> Iterator[None]:
