@@ -16,7 +16,6 @@ from headrace.core.config.document import Document, Path_, read_document
 from headrace.core.config.errors import (
     InvalidValueError,
     MissingKeyError,
-    NotBuiltError,
     UnsetVariableError,
 )
 from headrace.core.config.expression import Expression, compile_expression

@@ -267,7 +267,6 @@ def mistake(swap: str, said: str) -> Any:
 @pytest.mark.provokes("HR116")
 @pytest.mark.provokes("HR120")
 @pytest.mark.provokes("HR604")
-@pytest.mark.provokes("HR700")
 @pytest.mark.parametrize(("old", "new", "line"), mistakes())
 def test_a_mistake_is_said_at_its_place_with_code_and_mend(
     problems: Problems, minimal: str, old: str, new: str, line: str

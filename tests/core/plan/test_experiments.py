@@ -216,6 +216,7 @@ SETS_ROUTE = "    variants: {a: {}, b: {set: {route: {single: {model: quick}}}}}
         ),
     ],
 )
+@pytest.mark.provokes("HR700")
 def test_what_cannot_run_is_refused_at_its_place(tmp_path: Path, body: str, found: str) -> None:
     assert problems(tmp_path, body) == [found]
 
