@@ -11,6 +11,7 @@ from headrace import Message, TensorSpec
 from headrace.core.record import Headers
 from headrace.core.tensor import DTYPE_HEADER, FREE, MOST_AXES, SHAPE_HEADER, dtype_named
 from headrace.plugins.codecs.errors import TensorDtypeError, TensorShapeError
+from headrace.plugins.codecs.tensor_finite import refuse_infinite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +27,12 @@ class RawReader:
 
     Args:
         specs: what they are.
+        allows_nan: whether NaN and infinities are read as well.
     """
 
-    def __init__(self, specs: Sequence[TensorSpec]) -> None:
+    def __init__(self, specs: Sequence[TensorSpec], *, allows_nan: bool = False) -> None:
         self._specs = specs
+        self._judged = frozenset(spec.name for spec in specs if spec.dtype.startswith("float") and not allows_nan)
         self._shapes = tuple(spec.shape for spec in specs)
         self._free = sum(shape.count(FREE) for shape in self._shapes)
 
@@ -39,6 +42,7 @@ class RawReader:
         Raises:
             TensorDtypeError: HR526.
             TensorShapeError: HR527.
+            TensorNotFiniteError: HR528.
         """
         import numpy as np
 
@@ -56,6 +60,8 @@ class RawReader:
         for spec, size, shape in zip(self._specs, sizes, shapes, strict=True):
             dtype = np.dtype(spec.dtype).newbyteorder("<")
             found[spec.name] = _view(value, spec, dtype, at, size).reshape(shape)
+            if spec.name in self._judged:
+                refuse_infinite(spec.name, found[spec.name])
             at += size * spec.itemsize
         return found
 
