@@ -147,13 +147,20 @@ class Client:
 
     def ends(self, topic: str, **settings: Any) -> dict[int, tuple[int, int]]:
         """Return the first and the next offset of each partition; before the first open transaction, unless asked."""
-        with self._consumer(**settings) as consumer:
+        found: dict[int, tuple[int, int]] = {}
 
-            def span(number: int) -> tuple[int, int]:
-                ask = partial(consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=20)
-                return until(f"the ends of {topic}:{number}", lambda: _unless_too_early(ask))
+        def ask() -> bool:
+            # With a new consumer each time: one that once knew a leader that then died goes on asking it.
+            with self._consumer(**settings) as consumer:
+                for number in sorted({*range(self.partitions(topic))} - found.keys()):
+                    asked = partial(consumer.get_watermark_offsets, TopicPartition(topic, number), timeout=5)
+                    if (span := _unless_too_early(asked)) is None:
+                        return False
+                    found[number] = span
+            return True
 
-            return {number: span(number) for number in range(self.partitions(topic))}
+        until(f"the ends of {topic}", ask)
+        return found
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the group's committed offset of each partition that has one."""
