@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
@@ -170,11 +172,23 @@ class Client:
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
     def metadata(self, group: str, topic: str) -> list[str]:
-        """Return what the group's committed offsets say besides, by partition."""
-        asked = [TopicPartition(topic, number) for number in range(self.partitions(topic))]
-        with self._consumer(group) as consumer:
-            found = until(f"the offsets of {group}", lambda: _unless_too_early(lambda: consumer.committed(asked, 20)))
-        return [tp.metadata or "" for tp in found]
+        """Return what the group's committed offsets say besides, by partition.
+
+        Asked by aiokafka: confluent-kafka was seen to read past the end of what librdkafka gives it.
+        """
+        count = self.partitions(topic)
+
+        async def ask() -> list[str]:
+            asked = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+            await asked.start()
+            try:
+                found = await asked.list_consumer_group_offsets(group)
+            finally:
+                await asked.close()
+            at = {tp.partition: offset.metadata for tp, offset in found.items() if tp.topic == topic}
+            return [at.get(number) or "" for number in range(count)]
+
+        return asyncio.run(ask())
 
     def commit(self, group: str, topic: str, offsets: dict[int, int], metadata: str = "") -> None:
         """Commit offsets for a group that has no members."""
