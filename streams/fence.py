@@ -16,8 +16,10 @@ from headrace.streams.errors import DuplicateWorkerError
 __all__ = ["Fence"]
 
 WINDOW_S = 30.0
-# Two of one name change places every second. Whoever was there first gives way last; of two that started together
-# chance decides, two moves apart, so that one of them stays.
+# Two of one name change places every second. Whoever was there first gives way last: it was left in peace for a while
+# before the first push, and a newcomer is pushed by the next heartbeat. Of two that started together chance decides, two
+# moves apart, so that one of them stays.
+SETTLED_S = 5.0
 NEWCOMER_MOVES = (3, 5, 7, 9)
 SETTLED_MOVES = 12
 
@@ -36,7 +38,8 @@ class Fence:
     ) -> None:
         self._worker, self._clock = worker, clock
         self._patience = choose(NEWCOMER_MOVES)
-        self._born = clock()
+        self._since = 0.0
+        self._is_settled = False
         self._member = ""
         self._moves: deque[float] = deque()
 
@@ -47,12 +50,16 @@ class Fence:
             DuplicateWorkerError: HR216, this is a fight over one name.
         """
         now = self._clock()
-        if self._member not in ("", member):
-            self._moves.append(now)
-        self._member = member
         while self._moves and now - self._moves[0] > WINDOW_S:
             self._moves.popleft()
-        most = self._patience if now - self._born < WINDOW_S else SETTLED_MOVES
+        if not self._member:
+            self._since = now
+        elif self._member != member:
+            if not self._moves:
+                self._is_settled = now - self._since >= SETTLED_S
+            self._moves.append(now)
+        self._member = member
+        most = SETTLED_MOVES if self._is_settled else self._patience
         if len(self._moves) >= most:
             raise DuplicateWorkerError(
                 f"another process runs as worker {self._worker!r}: they take each other's partitions",

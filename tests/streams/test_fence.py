@@ -49,8 +49,19 @@ def test_a_newcomer_that_is_pushed_out_again_and_again_gives_way() -> None:
 def test_whoever_was_there_first_gives_way_last() -> None:
     young, old = Clock(), Clock()
     newcomer, settled = fence(young), fence(old)
-    old.now = 1_000.0
+    settled.joined("member-0")
+    old.now = 5.0  # not long, but longer than a newcomer is left in peace
     assert moves_until_it_gives_way(newcomer, young, 1.0) + 2 < moves_until_it_gives_way(settled, old, 1.0) <= 20
+
+
+def test_one_that_was_pushed_out_once_long_ago_is_still_the_first() -> None:
+    clock = Clock()
+    made = fence(clock)
+    made.joined("a")
+    clock.now = 1.0
+    made.joined("b")
+    clock.now = 100.0
+    assert moves_until_it_gives_way(made, clock, 1.0) > 10
 
 
 def test_joining_again_under_the_same_id_is_an_ordinary_rebalance() -> None:
