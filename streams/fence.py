@@ -17,8 +17,8 @@ __all__ = ["Fence"]
 
 WINDOW_S = 30.0
 # Two of one name change places every second. Whoever was there first gives way last: it was left in peace for a while
-# before the first push, and a newcomer is pushed by the next heartbeat. Of two that started together chance decides, two
-# moves apart, so that one of them stays.
+# before the first push, and a newcomer is pushed by the next heartbeat. Of two that started together chance decides,
+# two moves apart, so that one of them stays.
 SETTLED_S = 5.0
 NEWCOMER_MOVES = (3, 5, 7, 9)
 SETTLED_MOVES = 12
