@@ -8,7 +8,6 @@ of `turns.py`.
 from __future__ import annotations
 
 import json
-import struct
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -21,15 +20,13 @@ from headrace.core.routing.ended import Ended, Run
 from headrace.core.routing.part import Part
 from headrace.core.routing.roll import KeptTurns
 from headrace.core.routing.waiting import Changes, Waiting
-from headrace.core.wire.errors import StateUnreadableError
 from headrace.core.wire.frame import decode_record, encode_record
+from headrace.core.wire.kept import Envelope, damaged
 from headrace.core.wire.turns import PREFIX, TurnReader
 
 __all__ = ["Kept", "StateReader", "state_key", "state_messages", "state_topic"]
 
-_FORMAT = 1
-_HEAD = struct.Struct(">2sB")
-_MAGIC = b"HJ"
+_ENVELOPE = Envelope(b"HJ", 1)
 _JSON = ord("{")  # in msgpack: a number; what follows the head is an array there
 _LOOK_BACK = 1000
 _encoder = msgspec.msgpack.Encoder()
@@ -141,55 +138,42 @@ def _name(key: bytes) -> str:
 
 
 def _encode_ended(ended: Ended) -> bytes:
-    return _HEAD.pack(_MAGIC, _FORMAT) + _encoder.encode(ended.runs)
+    return _ENVELOPE.pack(_encoder.encode(ended.runs))
 
 
 def _encode_waiting(waiting: Waiting) -> bytes:
     record = encode_record(waiting.record.replace(output=None, tensors={}))
     waits = _Waits(record, waiting.digest, waiting.era, waiting.due_ms, tuple(waiting.parts.values()))
-    head = _HEAD.pack(_MAGIC, _FORMAT)
     try:
-        return head + _encoder.encode(waits)
+        body = _encoder.encode(waits)
     except (UnicodeEncodeError, OverflowError):  # a lone surrogate or a number over 64 bits in an answer
-        return head + json.dumps(msgspec.to_builtins(_JsonWaits(waits)), separators=(",", ":")).encode()
+        body = json.dumps(msgspec.to_builtins(_JsonWaits(waits)), separators=(",", ":")).encode()
+    return _ENVELOPE.pack(body)
 
 
 def _decode_ended(key: str, values: Iterable[bytes]) -> Ended:
     ended = Ended()
     for value in values:
         try:
-            runs = msgspec.msgpack.decode(_body(key, value), type=list[Run])
+            runs = msgspec.msgpack.decode(_ENVELOPE.body(key, value), type=list[Run])
         except (msgspec.MsgspecError, ValueError) as error:
-            raise _unreadable(key, error) from None
+            raise damaged(key, error) from None
         for run in runs:
             ended.add(*run)
     return ended
 
 
 def _decode_waiting(key: str, value: bytes) -> Waiting:
-    body = _body(key, value)
+    body = _ENVELOPE.body(key, value)
     try:
         if body[:1] and body[0] == _JSON:
             waits = msgspec.convert(json.loads(bytes(body)), _JsonWaits).waits
         else:
             waits = msgspec.msgpack.decode(body, type=_Waits)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _unreadable(key, error) from None
+        raise damaged(key, error) from None
     record: Record | RecordError = decode_record(waits.record)
     if isinstance(record, RecordError):
-        raise _unreadable(key, record) from None
+        raise damaged(key, record) from None
     parts = {part.branch: part for part in waits.parts}
     return Waiting(record=record, digest=waits.digest, era=waits.era, due_ms=waits.due_ms, parts=parts)
-
-
-def _body(key: str, value: bytes) -> memoryview:
-    if len(value) < _HEAD.size or value[:2] != _MAGIC:
-        raise StateUnreadableError(f"{key!r} on the state topic is no state", mend="let nobody else write there")
-    if value[2] > _FORMAT:
-        fault = f"{key!r} on the state topic has format {value[2]}; this is {_FORMAT}"
-        raise StateUnreadableError(fault, mend="update this worker as well")
-    return memoryview(value)[_HEAD.size :]
-
-
-def _unreadable(key: str, error: Exception) -> StateUnreadableError:
-    return StateUnreadableError(f"{key!r} on the state topic is damaged: {error}", mend="let nobody else write there")

@@ -7,7 +7,6 @@ looks like one of these.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,15 +15,13 @@ import msgspec
 from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing, Position, Record
 from headrace.core.routing.roll import KeptTurns, Marks, RollId, TurnChanges
-from headrace.core.wire.errors import StateUnreadableError
 from headrace.core.wire.frame import decode_record, encode_record
+from headrace.core.wire.kept import Envelope, damaged
 
 __all__ = ["PREFIX", "TurnMessages", "TurnReader", "turn_messages"]
 
 PREFIX = "turn/"
-_FORMAT = 1
-_HEAD = struct.Struct(">2sB")
-_MAGIC = b"HT"
+_ENVELOPE = Envelope(b"HT", 1)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -100,37 +97,24 @@ class TurnReader:
                 else:
                     held.append(_held(name, value))
             except (msgspec.MsgspecError, ValueError, LookupError) as error:
-                raise _unreadable(name, error) from None
+                raise damaged(name, error) from None
         return KeptTurns(marks, rolls, tuple(held))
 
 
 def _packed(value: Any) -> bytes:
-    return _HEAD.pack(_MAGIC, _FORMAT) + _encoder.encode(value)
+    return _ENVELOPE.pack(_encoder.encode(value))
 
 
 def _record(record: Record) -> bytes:
-    return _HEAD.pack(_MAGIC, _FORMAT) + encode_record(record.replace(tensors={}))
+    return _ENVELOPE.pack(encode_record(record.replace(tensors={})))
 
 
 def _unpacked(name: str, value: bytes, kind: Any) -> Any:
-    return msgspec.msgpack.decode(_body(name, value), type=kind)
+    return msgspec.msgpack.decode(_ENVELOPE.body(name, value), type=kind)
 
 
 def _held(name: str, value: bytes) -> Record:
-    record = decode_record(bytes(_body(name, value)))
+    record = decode_record(bytes(_ENVELOPE.body(name, value)))
     if isinstance(record, RecordError):
-        raise _unreadable(name, record)
+        raise damaged(name, record)
     return record
-
-
-def _body(name: str, value: bytes) -> memoryview:
-    if len(value) < _HEAD.size or value[:2] != _MAGIC:
-        raise StateUnreadableError(f"{name!r} on the state topic is no state", mend="let nobody else write there")
-    if value[2] > _FORMAT:
-        fault = f"{name!r} on the state topic has format {value[2]}; this is {_FORMAT}"
-        raise StateUnreadableError(fault, mend="update this worker as well")
-    return memoryview(value)[_HEAD.size :]
-
-
-def _unreadable(name: str, error: Exception) -> StateUnreadableError:
-    return StateUnreadableError(f"{name!r} on the state topic is damaged: {error}", mend="let nobody else write there")

@@ -150,6 +150,7 @@ async def redrive(wish: Wish, picked: Picked, stop: asyncio.Event, on_progress: 
         await _refuse_unwritable(wish)
         # First the producer, which ends whoever else redrives; then the marks, which are not changed any more.
         async with _producing(wish, report) as producer, box(wish.connection, wish.plan) as letters:
+            outbox = Outbox(producer)
             async for chunk in _chunks(letters, picked, wish):
                 early_s = began + report.sent / wish.rate - time.monotonic() if wish.rate else 0.0
                 if early_s > 0:
@@ -157,7 +158,7 @@ async def redrive(wish: Wish, picked: Picked, stop: asyncio.Event, on_progress: 
                         await asyncio.wait_for(stop.wait(), early_s)
                 if stop.is_set():
                     break
-                await _send(wish, producer, chunk)
+                await _send(wish, producer, outbox, chunk)
                 report.sent += len(chunk)
                 on_progress(report.sent)
     except HeadraceError as error:
@@ -194,10 +195,9 @@ async def _chunks(letters: Box, picked: Picked, wish: Wish) -> AsyncIterator[lis
         yield held
 
 
-async def _send(wish: Wish, producer: Any, chunk: list[Letter]) -> None:
+async def _send(wish: Wish, producer: Any, outbox: Outbox, chunk: list[Letter]) -> None:
     """Send letters and marks, all of them or none."""
     topic = marks_topic(wish.plan.pipeline)
-    outbox = Outbox(producer)
     async with producer.transaction():
         sent = []
         for letter in chunk:
