@@ -17,6 +17,7 @@ class Flight:
 
     Attributes:
         messages: the batch, in the order of each partition.
+        weight: how many records they hold.
         offsets: partition -> offset of its last message + 1, to commit once the flight has landed.
         stepped: set once its steps are done, well or not; the next batch cannot begin before and may as well grow.
         sent: set once everything was handed to the producer; keeps the order of partitions and keys.
@@ -27,6 +28,7 @@ class Flight:
 
     def __init__(self, messages: Sequence[Message], offsets: Mapping[Any, int], *, is_alone: bool = False) -> None:
         self.messages, self.offsets, self.is_alone = messages, offsets, is_alone
+        self.weight = len(messages)
         self.stepped = asyncio.Event()
         self.sent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None

@@ -10,79 +10,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.core.errors import HeadraceError
 from headrace.core.record import Message, Position
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.delivery import Delivery, ReadAgainError
-from headrace.streams.errors import UnexpectedError
+from headrace.streams.endurance import Endurance
 from headrace.streams.flight import Flight
 from headrace.streams.health import Health
-from headrace.streams.hold import Held, HeldError, Holding, HoldRules
+from headrace.streams.hold import Held, HeldError
+from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.meter import Meter
-from headrace.streams.pace import Pace
 from headrace.streams.passage import Passage
 from headrace.streams.pipe import Outcome
-from headrace.streams.suspects import Suspects
+from headrace.streams.room import Room
 
-__all__ = ["LoopSettings", "RecordLoop"]
+__all__ = ["RecordLoop"]
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2
-MOST_SURPRISES = 10
-MOST_BYTES = 8 << 20  # of a batch: as much as aiokafka fetches at once of eight partitions
-LARGE_BYTES = 1 << 20  # what messages are taken to be before any was read: Kafka's default limit of one
 IDLE_POLL_MS = 20  # while batches are in flight: their end, and a commit that is due, are seen by then
 BUSY_POLL_MS = 25  # while a batch fills up behind one that is at its steps
 QUIET_POLL_MS = 200  # while there are none; a record ends the wait at once, so this costs no latency
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """What the loop is told.
-
-    Attributes:
-        max_wait_ms: how long a batch waits to fill.
-        stage: whose loop it is, for health and figures.
-        weigh: how many records a message holds, where it is a frame; None where each message is one.
-        paused: why nothing is to be read; None when nothing speaks against it.
-        waits: whether nothing is to be read until others have caught up: no pause that somebody asked for.
-        full: the partitions of which nothing is to be read now.
-        denied: what an error says of rights that are missing, which no waiting brings.
-        ticks: messages that lie nowhere and only tell a batch how late it is, each with the offset to commit with it;
-            asked for when there was nothing to read.
-        holding: knows which partitions wait for a record.
-        pace: says how many messages may be read now.
-        suspects: knows which records are taken alone, since one of them may have killed a process.
-        early_s: by topic and raw message, how many seconds too early it would be read now; None where none ever is.
-        on_final: makes the error of a record that the worker stops for.
-        on_delivered: told what became of a batch once it is delivered.
-        first_backoff_s: how long it pauses after an error.
-        last_backoff_s: the longest such pause.
-    """
-
-    max_wait_ms: float
-    stage: str = "ingress"
-    weigh: Callable[[Message], int] | None = None
-    paused: Callable[[], str | None] = lambda: None
-    waits: Callable[[], bool] = lambda: False
-    full: Callable[[], Collection[int]] = lambda: ()
-    denied: Callable[[Exception], HeadraceError | None] = lambda error: None
-    ticks: Callable[[], Awaitable[tuple[list[Message], dict[Any, int]]]] | None = None
-    holding: Holding = field(default_factory=lambda: Holding(HoldRules()))
-    pace: Pace = field(default_factory=lambda: Pace(None))
-    suspects: Suspects = field(default_factory=Suspects)
-    early_s: Callable[[str, Any], float] | None = None
-    on_final: Callable[[Held], HeadraceError] = lambda held: UnexpectedError(str(held.failure))
-    on_delivered: Callable[[Outcome], None] = lambda outcome: None
-    first_backoff_s: float = 0.2
-    last_backoff_s: float = 5.0
 
 
 class RecordLoop:
@@ -117,7 +71,8 @@ class RecordLoop:
         self._consumer, self._process, self._executor = consumer, process, executor
         self._delivery, self._resume = delivery, resume
         self._limit, self._health, self._meter, self._settings = limit, health, meter, settings
-        self._suspects = settings.suspects
+        self._suspects, self._room = settings.suspects, Room(limit)
+        self._endurance = Endurance(settings.first_backoff_s, settings.last_backoff_s)
         self._flights: list[Flight] = []
         self._passage = Passage(consumer)
         self._lock = asyncio.Lock()
@@ -127,11 +82,7 @@ class RecordLoop:
         self._intact = False
         self._parted = False
         self._stopping = False
-        self._backoff_s = settings.first_backoff_s
-        self._surprises = 0
         self._commits = 0
-        self._usual_bytes: float = LARGE_BYTES
-        self._failed_at: float | None = None
 
     async def run(self) -> None:
         """Loop until `stop`. Kafka's errors are waited out; ours end the loop.
@@ -202,7 +153,7 @@ class RecordLoop:
         if not (messages or self._flights or self._stale):
             self._delivery.note(await self._passage.passed())
         await self._commit_due()
-        if self._delivery.commits != self._commits or self._is_past_failure():
+        if self._delivery.commits != self._commits or self._endurance.is_past(is_quiet=not self._flights):
             self._commits = self._delivery.commits
             self._settled()
         if is_paused:
@@ -297,7 +248,7 @@ class RecordLoop:
         messages: list[Message] = []
         offsets: dict[Any, int] = {}
         give_up = 0.0
-        while (room := self._room(messages)) and not self._stopping:
+        while (room := self._left(messages)) and not self._stopping:
             await self._commit_due()  # a batch may take seconds to fill
             timeout_ms = await self._fill_ms(give_up) if messages else self._patience_ms()
             fetched = self._due(await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room))
@@ -329,6 +280,9 @@ class RecordLoop:
                 due[tp] = raws[:first]
         return due
 
+    def _left(self, messages: Sequence[Message]) -> int:
+        return self._room.left(messages, self._settings.pace, self._settings.weigh)
+
     @property
     def _at_steps(self) -> Flight | None:
         """The batch that the next one has to wait for anyway; fuller batches cost less."""
@@ -349,35 +303,8 @@ class RecordLoop:
 
     def _patience_ms(self) -> float:
         """Return how long to wait for a first record: long when there is nothing else to see to."""
-        is_quiet = not self._flights and self._delivery.due_s is None and self._failed_at is None
+        is_quiet = not self._flights and self._delivery.due_s is None and self._endurance.is_well
         return QUIET_POLL_MS if is_quiet else IDLE_POLL_MS
-
-    def _room(self, messages: Sequence[Message]) -> int:
-        """Return how many messages more a batch may have, taking the next ones to be as heavy as the heaviest of it.
-
-        Of frames the first comes alone: 64 of them hold one record each while little is to do, and 64 each after a
-        stop, so what was seen before does not tell.
-        """
-        limit, weigh, most = self._limit.records, self._settings.weigh, self._fitting(messages)
-        if most == 0:
-            return 0
-        if weigh is None:
-            return self._settings.pace.allowed(min(most, limit - len(messages)))  # it may have shrunk meanwhile
-        if not messages:
-            return 1
-        weights = [weigh(message) for message in messages]
-        held = sum(weights)
-        return min(most, max(1, (limit - held) // max(weights))) if held < limit else 0
-
-    def _fitting(self, messages: Sequence[Message]) -> int:
-        """Return how many messages more a batch may have by their bytes, if they are as those of it, or before it.
-
-        One fetch may bring a large one of each partition, so looking only afterwards would be late.
-        """
-        size = sum(len(message.value or b"") for message in messages)
-        if messages:
-            self._usual_bytes = size / len(messages)
-        return max(1, int((MOST_BYTES - size) / max(1.0, self._usual_bytes))) if size < MOST_BYTES else 0
 
     async def _launch(self, flight: Flight) -> None:
         while await self._cleared():
@@ -409,6 +336,8 @@ class RecordLoop:
     def _take_off(self, flight: Flight) -> None:
         previous = self._flights[-1] if self._flights else None
         self._flights.append(flight)
+        if (weigh := self._settings.weigh) is not None:
+            flight.weight = sum(map(weigh, flight.messages))
         flight.task = asyncio.create_task(self._fly(flight, previous))
         self._note_flights()
 
@@ -442,10 +371,7 @@ class RecordLoop:
         self._note_flights()
 
     def _note_flights(self) -> None:
-        weigh = self._settings.weigh or (lambda message: 1)
-        self._meter.in_flight(
-            self._settings.stage, sum(weigh(message) for flight in self._flights for message in flight.messages)
-        )
+        self._meter.in_flight(self._settings.stage, sum(flight.weight for flight in self._flights))
 
     async def _commit_due(self) -> None:
         """Commit if it is time to."""
@@ -502,10 +428,10 @@ class RecordLoop:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _recover(self, error: Exception) -> None:
-        self._failed_at = time.monotonic()
+        self._endurance.failed()
         if (denied := self._settings.denied(error)) is not None:
             raise denied from error
-        self._refuse_endless(error)
+        self._endurance.refuse_endless(error)
         self._health.reading(False, f"{type(error).__name__}: {error}", self._settings.stage)
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
         async with self._lock:
@@ -513,32 +439,10 @@ class RecordLoop:
         self._stale, self._intact = True, False
         if isinstance(error, ReadAgainError):
             return
-        await asyncio.sleep(self._backoff_s)
-        self._backoff_s = min(self._settings.last_backoff_s, self._backoff_s * 2)
-
-    def _refuse_endless(self, error: Exception) -> None:
-        """Kafka's errors pass some day. Any other that comes again and again is a fault in the code: stop, loudly."""
-        from aiokafka.errors import KafkaError
-
-        self._surprises = 0 if isinstance(error, KafkaError) else self._surprises + 1
-        if self._surprises > MOST_SURPRISES:
-            raise UnexpectedError(
-                f"the loop fails again and again: {type(error).__name__}: {error}", mend="report it with the log"
-            ) from error
-
-    def _is_past_failure(self) -> bool:
-        """Whether nothing speaks against going on as ever: no failure yet, or a quiet while since the last one.
-
-        Reading again is no proof: the batch that failed will be read, and may fail, again.
-        """
-        if self._failed_at is None:
-            return True
-        return not self._flights and time.monotonic() - self._failed_at > 2 * self._settings.last_backoff_s
+        await self._endurance.pause()
 
     def _settled(self) -> None:
-        self._failed_at = None
-        self._surprises = 0
-        self._backoff_s = self._settings.first_backoff_s
+        self._endurance.settled()
         self._health.reading(True, stage=self._settings.stage)
 
 

@@ -42,7 +42,8 @@ from headrace.streams.join_state import read_state
 from headrace.streams.journal import Journal
 from headrace.streams.link import Outbound, same_partition
 from headrace.streams.live import Live
-from headrace.streams.loop import LoopSettings, RecordLoop
+from headrace.streams.loop import RecordLoop
+from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.meter import Meter
 from headrace.streams.originals import Originals
 from headrace.streams.pace import Pace

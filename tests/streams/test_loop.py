@@ -21,10 +21,12 @@ from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.commit import Committer
 from headrace.streams.delivery import ReadAgainError
+from headrace.streams.endurance import Endurance
 from headrace.streams.errors import OffsetGapError, UnexpectedError
 from headrace.streams.health import Health
 from headrace.streams.hold import Held, Holding, HoldRules
-from headrace.streams.loop import LoopSettings, RecordLoop
+from headrace.streams.loop import RecordLoop
+from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.meter import Meter
 from headrace.streams.pipe import Outcome
 from headrace.streams.slot import Slot
@@ -513,8 +515,7 @@ async def test_before_committed_offsets_are_read_the_delivery_is_renewed_each_ti
 
 async def test_what_will_come_out_otherwise_is_read_again_without_a_pause() -> None:
     world = World(4)
-    world.loop._settings = replace(world.loop._settings, first_backoff_s=3600, last_backoff_s=3600)
-    world.loop._backoff_s = 3600
+    world.loop._endurance = Endurance(3600, 3600)
     world.faults.append(ReadAgainError("a result was refused"))
     async with running(world):
         await until(lambda: world.committed == 4)
