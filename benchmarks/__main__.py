@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import ffnn, links, minilm, model_free, restart, shard_outputs, shards, split, startup
+from benchmarks import ffnn, latency, links, minilm, model_free, restart, shard_outputs, shards, split, startup
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Table
 from benchmarks.page import keep
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-NAMES = ("minilm", "plain", "ffnn", "startup", "restart", "links", "shards", "split")
+NAMES = ("minilm", "plain", "ffnn", "startup", "restart", "latency", "links", "shards", "split")
 
 
 def main() -> int:
@@ -64,6 +64,8 @@ def _measure_on_kafka(bench: Bench, asked: argparse.Namespace) -> list[Table]:
             tables.append(startup.measure(bench, asked.runs))
         if "restart" in asked.names:
             tables.append(restart.measure(bench, asked.runs))
+        if "latency" in asked.names:
+            tables.append(latency.measure(bench, texts, asked.runs, asked.seconds / 2))
         if "links" in asked.names:
             tables.append(links.measure(bench, texts, asked.runs, asked.seconds / 2))
         if "shards" in asked.names:

@@ -96,6 +96,9 @@ class Bench:
             process = subprocess.Popen(pinned, env=self.environ, stdout=file, stderr=file, cwd=self.folder)
             try:
                 yield psutil.Process(process.pid)
+            except SystemExit:
+                print((self.folder / log).read_text()[-3000:], file=sys.stderr)
+                raise
             finally:
                 process.send_signal(signal.SIGTERM)
                 try:

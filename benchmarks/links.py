@@ -78,11 +78,17 @@ def _latency(bench: Bench, name: str, groups: str, texts: list[str], seconds: fl
     for topic in (name, f"{name}.out"):
         bench.make(topic, PARTITIONS)
     with bench.child(headrace("run", str(file)), f"{name}.log"):
-        took = _flow(bench.bootstrap, name, texts, seconds)
-    return quantiles(took, n=100)[49] * 1000, quantiles(took, n=100)[98] * 1000
+        took = flow(bench.bootstrap, name, texts, seconds)
+    return percentiles(took)
 
 
-def _flow(bootstrap: str, name: str, texts: list[str], seconds: float) -> list[float]:
+def percentiles(seconds: list[float]) -> tuple[float, float]:
+    """Return p50 and p99 in milliseconds."""
+    cuts = quantiles(seconds, n=100)
+    return cuts[49] * 1000, cuts[98] * 1000
+
+
+def flow(bootstrap: str, name: str, texts: list[str], seconds: float) -> list[float]:
     """Publish steadily, one record at a time, and return the seconds each took to arrive; the first ones are left out.
 
     The steady flow begins when the first record has come through, so that no start is measured.

@@ -85,7 +85,7 @@ def _engines(with_peers: str) -> dict[str, Measure]:
 def _peer(words: list[str], guarantee: str, bench: Bench, name: str, seconds: float) -> Rate:
     target = f"{name}.out"
     bench.make(target)
-    bench.environ.update(SOURCE="plain", TARGET=target, BOOTSTRAP=bench.bootstrap, GUARANTEE=guarantee)
+    bench.environ.update(SOURCE="plain", TARGET=target, BOOTSTRAP=bench.bootstrap, GUARANTEE=guarantee, COMMIT_S="0.1")
     with bench.child(words, f"{name}.log") as process:
         return bench.rate(process, target, warm=4000, seconds=seconds)
 

@@ -21,7 +21,7 @@ __all__ = ["BOOTSTRAP", "COMMIT_S", "GUARANTEE", "SOURCE", "TARGET", "message", 
 
 SOURCE, TARGET, BOOTSTRAP = os.environ["SOURCE"], os.environ["TARGET"], os.environ["BOOTSTRAP"]
 GUARANTEE = os.environ.get("GUARANTEE", "at_least_once")
-COMMIT_S = 0.1
+COMMIT_S = float(os.environ.get("COMMIT_S", "0.1"))
 
 _FACTS = ResultFacts("peer", "0" * 12)
 _INTAKE = Intake(text=("body",), unit=("user",))
