@@ -10,10 +10,11 @@ from typing import Any
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.observer import Observer
 from headrace.streams.offsets import link_lags
-from headrace.streams.topics import admin, widen
+from headrace.streams.topic_facts import widen
 
 __all__ = ["DRAIN_S", "Gate"]
 

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from headrace.streams.access.admin import admin, silence
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.access.refusal import why_unreachable
-from headrace.streams.topics import admin, silence
 
 __all__ = ["FETCH_BYTES", "Observer"]
 

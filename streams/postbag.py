@@ -16,7 +16,7 @@ from headrace.streams.lone import compressed_bytes, plain_bytes
 from headrace.streams.pipe import Outcome
 from headrace.streams.sender import too_large, without_key
 from headrace.streams.slot import Slot
-from headrace.streams.topics import DEFAULT_LIMIT_BYTES, TopicFacts
+from headrace.streams.topic_facts import DEFAULT_LIMIT_BYTES, TopicFacts
 
 __all__ = ["Owed", "Post", "Postbag"]
 

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from headrace.core.errors import HeadraceError
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
-from headrace.streams.topics import admin
 
 __all__ = ["Purge"]
 

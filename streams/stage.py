@@ -55,7 +55,7 @@ from headrace.streams.sender import Sender
 from headrace.streams.spread import Spread
 from headrace.streams.suspects import Suspects
 from headrace.streams.ticks import Ticks
-from headrace.streams.topics import LARGEST_REQUEST_BYTES, TopicFacts
+from headrace.streams.topic_facts import LARGEST_REQUEST_BYTES, TopicFacts
 from headrace.streams.transactions import TRANSACTION_S, Transactions
 
 __all__ = ["REBALANCE_TIMEOUT_MS", "StageService", "WorkerParts"]

@@ -39,7 +39,8 @@ from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
 from headrace.streams.supervisor.ready import tell_ready
-from headrace.streams.topics import TopicFacts, ensure_topics, joins_of
+from headrace.streams.topic_facts import TopicFacts
+from headrace.streams.topics import ensure_topics, joins_of
 from headrace.streams.web import serve
 
 __all__ = ["WorkerSettings", "run_worker"]

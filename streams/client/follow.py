@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from headrace.core.record import Message, Position
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denials
-from headrace.streams.topics import admin
 
 __all__ = ["Follower", "following"]
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.client.parcel import Parcel
 from headrace.streams.client.publisher import Publisher, publishing
 from headrace.streams.errors import BrokerUnreachableError, TopicMissingError
-from headrace.streams.topics import admin, describe, ensure_topics
+from headrace.streams.topic_facts import describe
+from headrace.streams.topics import ensure_topics
 
 __all__ = ["Job", "Report", "publish"]
 

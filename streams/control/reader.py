@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from headrace.core.control import Settings
 from headrace.core.wire.control import SettingFormError
+from headrace.streams.access.admin import silence
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.errors import BrokerUnreachableError
-from headrace.streams.topics import silence
 
 __all__ = ["ControlReader", "OnChange"]
 

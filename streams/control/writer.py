@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from headrace.core.control import Settings
 from headrace.core.wire.audit import AuditEntry, encode_entry
 from headrace.core.wire.control import Setting, encode_setting
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denials
 from headrace.streams.access.refusal import why_unreachable
 from headrace.streams.control.errors import NeverRunError, SettingRefusedError
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.errors import BrokerUnreachableError
-from headrace.streams.topics import admin, describe
+from headrace.streams.topic_facts import describe
 
 __all__ = ["Change", "author", "now", "read_settings", "set_settings"]
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from headrace.core.plan.access import Rule
 from headrace.core.plan.plan import Plan
 from headrace.core.wire.mark import Mark, decode_mark, marks_topic
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.preflight import refuse_denied
 from headrace.streams.dlq.filter import Filter
 from headrace.streams.dlq.letter import Letter
 from headrace.streams.dlq.whole import Span, Whole, whole
-from headrace.streams.topics import admin
 
 __all__ = ["Box", "box"]
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.topics import is_internal
 from headrace.core.wire.mark import marks_topic
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.dlq.errors import RedriveTopicError
 from headrace.streams.errors import TopicMissingError, TopicRefusedError
-from headrace.streams.topics import admin, describe
+from headrace.streams.topic_facts import describe
 
 __all__ = ["Target", "find_target"]
 

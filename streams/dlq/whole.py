@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 from headrace.core.record import Message, Position
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denials
 from headrace.streams.errors import BrokerUnreachableError
-from headrace.streams.topics import admin, describe
+from headrace.streams.topic_facts import describe
 
 __all__ = ["Span", "Whole", "whole"]
 

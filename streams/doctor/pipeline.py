@@ -10,9 +10,10 @@ from headrace.core.errors import HeadraceError, ProblemsError
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.plan import ModelPlan, Plan, TopicPlan
 from headrace.core.wire.dead import HEADROOM_BYTES
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.doctor.finding import Finding, State, of_error
-from headrace.streams.topics import TopicFacts, admin, describe
+from headrace.streams.topic_facts import TopicFacts, describe
 
 __all__ = ["look_at_file", "look_at_models", "look_at_topics"]
 

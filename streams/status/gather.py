@@ -21,7 +21,7 @@ from headrace.streams.observer import Observer
 from headrace.streams.offsets import Span, committed, journal, oldest, spans
 from headrace.streams.status.facts import ModelFacts, PartitionFacts, PipelineFacts, StageFacts, WorkerFacts
 from headrace.streams.status.workers import Membership, Worker, memberships, workers
-from headrace.streams.topics import TopicFacts, describe
+from headrace.streams.topic_facts import TopicFacts, describe
 
 __all__ = ["gather", "stage_spans"]
 

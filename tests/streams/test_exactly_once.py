@@ -15,6 +15,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from headrace.core.record import Outgoing, Position
 from headrace.core.wire.dead import Failure
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection
 from headrace.streams.broker import Running
 from headrace.streams.dead_letter import DeadLetters
@@ -26,7 +27,7 @@ from headrace.streams.link import Shipment
 from headrace.streams.pipe import Outcome
 from headrace.streams.postbag import Postbag
 from headrace.streams.slot import Slot
-from headrace.streams.topics import admin, describe
+from headrace.streams.topic_facts import describe
 from headrace.streams.transactions import Transactions
 from tests.support.client import Client, Seen, until
 from tests.support.made import message

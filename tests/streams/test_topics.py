@@ -23,7 +23,8 @@ from headrace.streams.errors import (
     TopicMissingError,
     TopicRefusedError,
 )
-from headrace.streams.topics import LARGEST_REQUEST_BYTES, ensure_topics
+from headrace.streams.topic_facts import LARGEST_REQUEST_BYTES
+from headrace.streams.topics import ensure_topics
 from tests.support.client import Client
 
 pytestmark = pytest.mark.broker
@@ -193,7 +194,7 @@ async def test_an_address_without_a_broker_is_one_line_and_no_log(
 async def test_something_else_that_listens_there_is_not_waited_for_long(
     planned: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace.streams.topics.ANSWER_S", 0.2)
+    monkeypatch.setattr("headrace.streams.access.admin.ANSWER_S", 0.2)
     monkeypatch.setattr("headrace.streams.access.refusal.KNOCK_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(BrokerUnreachableError, match="TimeoutError"):
         await ensure_topics(planned(), Connection(f"127.0.0.1:{mute.getsockname()[1]}"))

@@ -10,11 +10,11 @@ import pytest
 
 from headrace.core.config.broker import Broker
 from headrace.streams.access import refusal as subject
+from headrace.streams.access.admin import admin
 from headrace.streams.access.connection import Connection, connection_to
 from headrace.streams.access.errors import LoginRefusedError, TlsRefusedError
 from headrace.streams.access.refusal import refusal
 from headrace.streams.errors import BrokerUnreachableError
-from headrace.streams.topics import admin
 from tests.support.certificates import KEY_PASSWORD
 from tests.support.secured import PASSWORD, PLAIN_USER
 
