@@ -100,6 +100,7 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Found:
             layout=layout,
             pace_ms=PACE_MS,
             guarantee=settings.guarantee,
+            order="path",
         )
         pipeline.client.make_topic(pipeline.input, PARTITIONS)
         crew = Crew(pipeline, layout.stages, folder)
