@@ -120,6 +120,9 @@ class Codec(Protocol):
     One that also gives tensors has a property `tensors -> Sequence[TensorSpec]`: `check` compares them with what the
     models take; with `has_value = False` it gives nothing else. It may have `shapes(value)`, which returns the kinds of
     messages that it reads.
+
+    It may also have `decode_all(messages) -> Sequence[Content] | None`, for what is faster at once: the contents that
+    `decode` would return, in order. None, or whatever it raises, only means that the messages are decoded one by one.
     """
 
     def decode(self, message: Message) -> Content:

@@ -97,8 +97,9 @@ class TensorSpec(BaseModel):
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Whether a shape may be one of this tensor's; an axis that is free on either side fits any."""
-        return len(shape) == len(self.shape) and all(
-            FREE in (own, other) or own == other for own, other in zip(self.shape, shape, strict=True)
+        return shape == self.shape or (
+            len(shape) == len(self.shape)
+            and all(FREE in (own, other) or own == other for own, other in zip(self.shape, shape, strict=True))
         )
 
     def __str__(self) -> str:

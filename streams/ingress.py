@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,12 +10,12 @@ import msgspec
 from headrace.core.errors import StepContractError
 from headrace.core.experiments.experiment import Assigned
 from headrace.core.plan.plan import Plan, VariantPlan
-from headrace.core.record import Record
+from headrace.core.record import Content, Message, Record
 from headrace.core.routing.decision import Candidate, Decision, decision_fault
 from headrace.core.routing.slip import Slip
 from headrace.core.step import Codec
 from headrace.core.wire.incoming import Intake, refuse_unreadable, to_record
-from headrace.streams.bisect import Trap, as_failure
+from headrace.streams.bisect import Trap, as_failure, owed
 from headrace.streams.branch import Variant, met
 from headrace.streams.deadline import expired, is_late
 from headrace.streams.leg import Leg
@@ -32,18 +32,37 @@ class Decode:
 
     def __init__(self, codec: Codec, plugin: str, intake: Intake) -> None:
         self._codec, self._plugin, self._intake = codec, plugin, intake
+        self._decode_all: Callable[[Sequence[Message]], Any] | None = getattr(codec, "decode_all", None)
 
     def run(self, slots: Sequence[Slot], now_ms: float) -> None:
         """Give each slot its record; what cannot be read fails, what has expired says so."""
-        for slot in slots:
-            if slot.message is None or slot.failure is not None:
-                continue
+        due = [(slot, slot.message) for slot in slots if slot.message is not None and slot.failure is None]
+        left = iter(zip(due, self._contents([message for _, message in due]), strict=True))
+        while True:
             with Trap() as trap:
-                refuse_unreadable(slot.message, self._intake)
-                record = to_record(slot.message, self._codec.decode(slot.message), self._intake)
-                slot.record = expired(record, now_ms) if is_late(record, now_ms) else record
-            if trap.error is not None:
-                slot.fail(as_failure(trap.error, stage=STAGE, plugin=self._plugin))
+                for (slot, message), content in left:
+                    slot.record = self._record(message, content, now_ms)
+            if trap.error is None:
+                return
+            slot.fail(as_failure(trap.error, stage=STAGE, plugin=self._plugin))
+
+    def _record(self, message: Message, content: Content | None, now_ms: float) -> Record:
+        if content is None:
+            refuse_unreadable(message, self._intake)
+            content = self._codec.decode(message)
+        record = to_record(message, content, self._intake)
+        return expired(record, now_ms) if is_late(record, now_ms) else record
+
+    def _contents(self, messages: Sequence[Message]) -> Sequence[Content | None]:
+        """Return what the codec reads of all messages at once; None for each when it does not, or one is no good."""
+        if self._decode_all is not None and messages:
+            with Trap():  # whose fault it was is found out when they are read one by one
+                for message in messages:
+                    refuse_unreadable(message, self._intake)
+                contents: Sequence[Content] | None = self._decode_all(messages)
+                if contents is not None:
+                    return owed(contents, len(messages))
+        return [None] * len(messages)
 
 
 class Split(Leg):

@@ -51,8 +51,10 @@ class Intake:
 
 def size_bytes(message: Message) -> int:
     """Return the bytes of key, value and headers together, but for those of a record that was tried before."""
-    headers = sum(len(name) + len(value or b"") for name, value in message.headers if name not in _ADDED)
-    return len(message.key or b"") + len(message.value or b"") + headers
+    size = len(message.key or b"") + len(message.value or b"")
+    if message.headers:
+        size += sum(len(name) + len(value or b"") for name, value in message.headers if name not in _ADDED)
+    return size
 
 
 def refuse_unreadable(message: Message, intake: Intake) -> None:
@@ -79,15 +81,18 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         RecordError: HR504 to HR507, text or deadline are missing or of a wrong kind.
     """
     known: Mapping[str, str] = content.attributes
-    id, only_output = str(message.position), ""
+    position, only_output = message.position, ""
+    id = f"{position[0]}:{position[1]}:{position[2]}"  # as str() has it, which costs twice as much
     if message.headers:
         known = {**attributes(message.headers), **known}
         id, only_output = redriven(message.headers, id)
-    source, event = known.get("source"), known.get("id")
-    return Record(
+    if known:
+        source, event = known.get("source"), known.get("id")
         # A bar cannot occur in a URI reference, so no two pairs of source and id give one record id.
-        id=f"{source}|{event}" if source and event else id,
-        source=message.position,
+        id = f"{source}|{event}" if source and event else id
+    return Record(
+        id=id,
+        source=position,
         key=message.key,
         unit=_unit(content.value, intake.unit) if intake.unit else None,
         value=content.value,
@@ -95,7 +100,7 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         headers=message.headers,
         tensors=content.tensors,
         timestamp_ms=message.timestamp_ms,
-        deadline_ms=_deadline_ms(message, known, intake),
+        deadline_ms=_deadline_ms(message, known, intake) if known or intake.deadline_ms is not None else None,
         only_output=only_output,
     )
 

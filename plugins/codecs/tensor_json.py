@@ -16,15 +16,17 @@ from headrace.plugins.codecs.tensor_finite import refuse_infinite
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Lists"]
+__all__ = ["CODES", "Lists", "in_order", "may_hold_booleans"]
 
 _NUMBERS = frozenset((int, float))
 _TAKES: dict[bool | str, frozenset[type]] = {"b": frozenset((bool,)), "i": frozenset((int,)), "f": _NUMBERS}
-_CODES = {"float16": "e", "float32": "f", "float64": "d"} | {
+CODES = {"float16": "e", "float32": "f", "float64": "d"} | {
     f"{sign}int{8 * size}": code.upper() if sign else code
     for size, code in {1: "b", 2: "h", 4: "i", 8: "q"}.items()
     for sign in ("", "u")
 }
+"""What `struct` calls a type."""
+
 _WORDS = {"b": "true and false", "i": "whole numbers", "f": "numbers"}
 
 
@@ -60,7 +62,7 @@ class Lists(NamedTuple):
             raise TensorMissingError(
                 f"tensor {spec.name!r} has nothing {where}", mend=f"publish {spec} as lists of numbers {where}"
             )
-        flat, shape = _flat(found, spec)
+        flat, shape = in_order(found, spec)
         array = None if self.has_booleans else _packed(flat, spec)
         if array is None:
             array = _array(flat, spec)
@@ -69,8 +71,18 @@ class Lists(NamedTuple):
         return array.reshape(_whole(shape, len(flat), spec))
 
 
-def _flat(found: Any, spec: TensorSpec) -> tuple[list[Any], tuple[int, ...]]:
-    """Return the numbers in order, and the shape of the lists that they came in; of a flat list the one to be."""
+def may_hold_booleans(value: bytes) -> bool:
+    """Whether the JSON may hold true or false; to look for a letter first is faster than for two words."""
+    return (b"u" in value and b"true" in value) or (b"f" in value and b"false" in value)
+
+
+def in_order(found: Any, spec: TensorSpec) -> tuple[list[Any], tuple[int, ...]]:
+    """Return the numbers in order, and the shape of the lists that they came in; of a flat list the one to be.
+
+    Raises:
+        TensorDtypeError: HR526.
+        TensorShapeError: HR527.
+    """
     if not spec.shape:
         return [found], ()
     if not isinstance(found, list):
@@ -109,7 +121,7 @@ def _packed(flat: list[Any], spec: TensorSpec) -> np.ndarray[Any, Any] | None:
     """
     import numpy as np
 
-    code = _CODES.get(spec.dtype)
+    code = CODES.get(spec.dtype)
     if code is None:
         return None
     try:
