@@ -53,7 +53,8 @@ check: $(VENV)/.dev types ## Lint, types, import rules, docs, packaging, depende
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy docs/generator tests/typing examples/plugin/headrace_example
+	$(BIN)/mypy docs/generator examples/plugin/headrace_example
+	$(BIN)/mypy --explicit-package-bases tests
 	PYTHONPATH=.typing $(BIN)/lint-imports --config setup.cfg  # an editable install hides the folders from it
 	$(BIN)/python docs/generator --check
 	$(BIN)/python -m pytest -q tests/packaging/test_packages.py tests/api tests/docs/test_coverage.py

@@ -29,11 +29,11 @@ def write_tokenizer(folder: Path, *, special: bool = True, types: bool = False) 
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     vocab = vocabulary()
-    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))  # type: ignore[call-arg]
-    tokenizer.normalizer = normalizers.BertNormalizer()  # type: ignore[assignment]
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     if special:
-        tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        tokenizer.post_processor = processors.TemplateProcessing(
             single="[CLS]:2 $A:0 [SEP]:0" if types else "[CLS] $A [SEP]",
             pair=None,
             special_tokens=[(token, vocab[token]) for token in ("[CLS]", "[SEP]")],

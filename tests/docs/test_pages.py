@@ -24,7 +24,7 @@ WITH_BLOCKS = [page for page in PAGES if read_blocks(page)]
 
 
 def params() -> list[object]:
-    found = []
+    found: list[object] = []
     for page in WITH_BLOCKS:
         live = any(block.language in LIVE and "no-run" not in block.settings for block in read_blocks(page))
         name = str(page.relative_to(ROOT))

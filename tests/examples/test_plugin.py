@@ -34,8 +34,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip installed the example."""
     copy, target = tmp_path_factory.mktemp("copy") / "plugin", tmp_path_factory.mktemp("installed")
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", target, copy]
-    done = subprocess.run(pip, capture_output=True, text=True, timeout=120, check=False)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    done = subprocess.run([*pip, target, copy], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return target
 

@@ -26,7 +26,7 @@ def last_line(worker: Worker) -> str:
     return line
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a damaged model": (
         {"models": {"echo": {"echo": {"fails_to_load": True}}}},
         r"yaml:4:\d+ HR604 model 'echo' could",

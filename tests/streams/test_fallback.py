@@ -19,7 +19,13 @@ SPENT = Spent(1_795_435_200_001.0, 1_795_435_200_002.0, 0.1, 0.1)
 
 def failed(code: str = "HR501", **more: Any) -> Slot:
     slot = Slot(None, record("sad", output={"label": "half done"}, **more))
-    said = {"error": "ValueError", "kind": "author", "message": "it hurts", "stage": "quick", "plugin": "lexicon"}
+    said: dict[str, Any] = {
+        "error": "ValueError",
+        "kind": "author",
+        "message": "it hurts",
+        "stage": "quick",
+        "plugin": "lexicon",
+    }
     slot.fail(Failure(code=code, attempt=4, **said))
     return slot
 

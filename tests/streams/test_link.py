@@ -101,7 +101,7 @@ def test_a_record_that_cannot_travel_is_its_own_failure(plan: Plan) -> None:
 
 def test_tensors_travel_as_the_file_says(tmp_path: Path) -> None:
     groups = {"heavy": {"models": ["expert"]}}
-    models = {"quick": {"cut": {}}, "expert": {"cut": {}}}
+    models: dict[str, Any] = {"quick": {"cut": {}}, "expert": {"cut": {}}}
     plan = compiled(tmp_path, models=models, groups=groups, link={"tensors": "float16"})
     (shipment,) = Outbound(plan, "ingress").pack([slot(0, tensors={"x": np.ones(4, np.float32)})])
     (found,) = decode_frame(shipment.message.value).records

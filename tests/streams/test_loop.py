@@ -204,8 +204,11 @@ class Holder(World):
         super().__init__(count)
         self.stuck, self.times, self.is_final, self.now = at, times, is_final, 0.0
         self.holding = Holding(HoldRules(), lambda: self.now)
-        settings = {"holding": self.holding, "on_final": lambda held: ConfigError(str(held.carrier.offset))}
-        self.loop._settings = replace(self.loop._settings, **settings)
+
+        def on_final(held: Held) -> ConfigError:
+            return ConfigError(str(held.carrier.offset))
+
+        self.loop._settings = replace(self.loop._settings, holding=self.holding, on_final=on_final)
 
     def _process(self, messages: Sequence[Message]) -> Outcome:
         outcome = super()._process(messages)

@@ -20,7 +20,7 @@ async def test_a_broker_that_was_away_the_first_time_is_asked_again(kafka: Runni
     client, name = Client(kafka.bootstrap), topic()
     client.make_topic(name, 1)
     client.publish(name, {"value": b"as it came"})
-    nobody, asked = "127.0.0.1:1", []
+    nobody, asked = "127.0.0.1:1", list[str]()
 
     def make() -> AIOKafkaConsumer:
         asked.append(nobody if not asked else kafka.bootstrap)

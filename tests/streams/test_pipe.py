@@ -288,7 +288,12 @@ def test_an_exposure_is_told_of_each_record_whatever_becomes_of_it(opened: Opene
 def test_a_batch_sees_one_state_from_its_split_to_its_route(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = opened(**EXPERIMENT)
     changed = {"phases": {"better": 2}, "plan": "newer"}
-    monkeypatch.setattr(faults.Odd, "__call__", lambda self, batch: [pipe._live.change(**changed), batch][1])
+
+    def change(self: faults.Odd, batch: Any) -> Any:
+        pipe._live.change(**changed)
+        return batch
+
+    monkeypatch.setattr(faults.Odd, "__call__", change)
     slots = by_units(pipe, "one") + by_units(pipe, "two")
     first, second = bodies(slots)
     assert (first["experiments"][0]["phase"], second["experiments"][0]["phase"]) == (1, 2)

@@ -51,7 +51,7 @@ def is_applicable(case: list[Any]) -> bool:
 CASES = read_cases()
 
 
-def cases_of(section: str) -> Any:
+def cases_of(section: str) -> pytest.MarkDecorator:
     """Parametrise a test with the cases of a section; without the file, with one that says that it is skipped."""
     if section not in CASES:
         missing = pytest.mark.skip(reason="shared/vectors is not beside this repository")

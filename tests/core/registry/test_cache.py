@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_workers_that_fetch_at_once_all_get_a_whole_copy(source: MakeSource, tmp
 def test_the_copy_of_a_faster_worker_stays_where_it_is(
     remote: Registry, source: MakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest, read, faster = remote.add(source(), "reviews"), RemoteStorage.open, []
+    manifest, read, faster = remote.add(source(), "reviews"), RemoteStorage.open, list[Any]()
 
     def overtaken(self: RemoteStorage, path: str) -> object:
         if not faster:

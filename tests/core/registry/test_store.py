@@ -116,6 +116,7 @@ def test_a_damaged_version_is_listed_with_what_is_wrong_and_does_not_hide_the_ot
 
 def test_a_source_folder_of_links_is_copied_as_files(local: Registry, source: MakeSource, tmp_path: Path) -> None:
     given = source(b"behind a link")
+    assert given.graph
     blob = tmp_path / "blob"
     (given.folder / given.graph).rename(blob)
     (given.folder / given.graph).symlink_to(blob)
@@ -267,7 +268,7 @@ def test_an_import_that_dies_before_the_manifest_leaves_no_version(local: Regist
     given = source()
     pid = os.fork()
     if not pid:
-        LocalStorage.write = lambda *_: os._exit(9)  # type: ignore[assignment,method-assign,misc]
+        LocalStorage.write = lambda *_: os._exit(9)  # type: ignore[method-assign]
         local.add(given, "reviews")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9

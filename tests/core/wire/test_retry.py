@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from headrace.core.wire.retry import due_ms, retry_message, tried_since_ms, wait
 from tests.support.made import headers, keys, message
 
 TOPIC = "reviews.retry.ingress"
-SAID = {"error": "E", "kind": "operator", "message": "away", "stage": "s", "plugin": "p"}
+SAID: dict[str, Any] = {"error": "E", "kind": "operator", "message": "away", "stage": "s", "plugin": "p"}
 
 
 def waiting(original: Message, output: str = "", since_ms: int = 1000, attempts: int = 4) -> Outgoing:

@@ -20,7 +20,7 @@ NUMBERS = st.one_of(
     st.sampled_from((2**31, 2**32, 2**63, 2**64, -(2**63) - 1, 10**400, 65_504, 65_520, 1e39, 1e308, -1e308, 0.5)),
     st.floats(),
 )
-OTHERS = st.sampled_from((None, "1", [1], {}))
+OTHERS: st.SearchStrategy[Any] = st.sampled_from((None, "1", [1], {}))
 
 
 def read(values: list[Any], dtype: str, **more: bool) -> tuple[str, Any]:

@@ -29,7 +29,7 @@ from tests.tiny_shards import sharded
 
 TEXTS = st.lists(st.text(st.sampled_from("abgod  .!é\ud800\n"), max_size=90), max_size=20)
 SOME = ["good", "", "the film was not good", "a " * 70, "bad film", "b c d e f", "good", "not broken !"] * 3
-PIPE = {"pipeline": "reviews", "name": "expert"}
+PIPE: dict[str, Any] = {"pipeline": "reviews", "name": "expert"}
 
 
 @dataclass

@@ -63,7 +63,8 @@ def test_rows_without_padding_are_sorted_and_padded_with_zeros_to_the_longest_of
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=8))
 def test_trimming_takes_exactly_the_padding(lengths: list[int]) -> None:
     square = BoundaryTensor(name="square", dtype="int64", shape=("batch", "tokens", "tokens"))
-    tensors = {"square": np.zeros((len(lengths), 9, 9), np.int64), "pooled": np.ones((len(lengths), 3), np.float32)}
+    squares, pooled = np.zeros((len(lengths), 9, 9), np.int64), np.ones((len(lengths), 3), np.float32)
+    tensors: dict[str, np.ndarray] = {"square": squares, "pooled": pooled}
     boundary = Boundary((square, POOLED), trims=True)
     rows = list(rows_of(tensors, [Mark(length, False) for length in lengths], boundary))
     assert [one["square"].shape for one in rows] == [(length, length) for length in lengths]

@@ -168,7 +168,7 @@ def test_a_graph_without_an_axis_for_the_batch_takes_a_record_whole(opened: Open
 def test_records_of_a_run_are_as_many_as_the_file_says(opened: OpenModel, tmp_path: Path) -> None:
     model = opened(write_digits(tmp_path), options={"micro_batch": {"records": 5}})
     sizes: list[int] = []
-    graph = model._opened.graph  # type: ignore[union-attr]
+    graph: Any = model._opened.graph  # type: ignore[union-attr]
     run = graph._session.run
     graph._session = _Counting(run, sizes)
     assert len(model.infer(records(x=IMAGES))) == 12

@@ -72,13 +72,13 @@ def test_a_text_of_any_length_is_cut_as_the_library_cuts_the_whole(
 
 def test_a_megabyte_is_not_read_to_its_end(fast: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
+    library: Any = fast._tokenizer  # type: ignore[attr-defined]
 
     class Watched:
         def encode_batch_fast(self, texts: list[str]) -> Any:
             seen.extend(map(len, texts))
             return library.encode_batch_fast(texts)
 
-    library = fast._tokenizer  # type: ignore[attr-defined]
     monkeypatch.setattr(fast, "_tokenizer", Watched())
     (found,) = fast.encode(["good " * 200_000])
     assert found.truncated

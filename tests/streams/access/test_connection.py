@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from headrace.streams.broker.errors import BrokerNotRunningError
 from tests.support.certificates import KEY_PASSWORD, Authority
 
 SECRET = "planted-1f9e"
-LOGIN = {
+LOGIN: dict[str, Any] = {
     "HEADRACE_BROKER": "b:1",
     "HEADRACE_BROKER_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
     "HEADRACE_BROKER_SASL_MECHANISM": "SCRAM-SHA-256",

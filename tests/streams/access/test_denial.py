@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -75,7 +75,7 @@ def denied(secured: Secured, topic: Callable[..., str], tmp_path: Path) -> Denie
         f"headrace: 1\npipeline: {name}\ninput: {{topic: {name}, text: text}}\nmodels: {{quick: lexicon}}\n"
         f"output: [{{topic: {{name: {name}.out}}}}]\ntopics: {{create: false}}\n"
     )
-    compacted = {"cleanup_policy": "compact"}
+    compacted: dict[str, Any] = {"cleanup_policy": "compact"}
     for suffix in ("", ".out", ".audit", ".main.heartbeat"):
         secured.client.make_topic(f"{name}{suffix}")
     secured.client.make_topic(f"{name}.dead", max_message_bytes=str(1_048_588 + 65_536))

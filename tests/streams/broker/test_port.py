@@ -57,5 +57,5 @@ def test_a_number_that_no_process_may_open_says_so(monkeypatch: pytest.MonkeyPat
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(port.socket.socket, "bind", refuse)  # root may open every port, so it is played
+    monkeypatch.setattr(socket.socket, "bind", refuse)  # root may open every port, so it is played
     assert port.fault(80) == "permission denied"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,7 +64,7 @@ def letters(kafka: Running, topic: Callable[..., str], tmp_path: Path) -> tuple[
         "__streams.errors.partition": "9" * 5_000,
         "__streams.errors.offset": "²",
     }
-    dead = [
+    dead: list[dict[str, Any]] = [
         {"value": evil, "key": evil, "headers": [(key, value.encode()) for key, value in reasons.items()]},
         {"value": None, "key": None, "headers": [("headrace.code", b"\xff\x1b")], "timestamp": 2**60},
         {"value": evil, "headers": [(EVIL, evil)]},

@@ -38,7 +38,7 @@ def result(review: str, label: str, *path: str, run: str = RUN, topic: str = "re
 
 def letter(bad: Bad) -> Any:
     try:
-        value = {"value": bad.line.decode()}
+        value: dict[str, str | None] = {"value": bad.line.decode()}
     except UnicodeDecodeError:
         value = {"value": None, "value_base64": b64encode(bad.line).decode()}
     if bad.what == "tombstone":
@@ -58,7 +58,7 @@ def tally() -> Tally:
 
 
 def test_results_are_right_or_wrong_by_what_the_model_said_also_where_it_says_unsure(tally: Tally) -> None:
-    assert tally.accuracy() == (pytest.approx(2 / 3), 3)
+    assert tally.accuracy() == pytest.approx((2 / 3, 3))
     assert tally.accuracy("quick") == (1.0, 1)
     assert tally.accuracy("expert") == (0.5, 2)
     assert tally.escalated == pytest.approx(2 / 3)

@@ -96,7 +96,7 @@ def test_topics_are_compared_with_the_plan(plan: Callable[..., Plan], kafka: Run
 @pytest.mark.provokes("HR214")
 def test_an_input_that_takes_less_than_the_file_allows_is_a_warning(plan: Callable[..., Plan], kafka: Running) -> None:
     compiled = plan()
-    Client(kafka.bootstrap).make_topic(compiled.input.topic, max_message_bytes=1000)
+    Client(kafka.bootstrap).make_topic(compiled.input.topic, max_message_bytes="1000")
     assert topics(compiled, kafka)[""][0] == "warn"
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class Odd:
 
 
 def _odd(record: Record) -> Any:
-    changed = {
+    changed: dict[str, Callable[[], Any]] = {
         "dict": lambda: {"text": "not a record"},
         "stranger": lambda: record.replace(id="someone-else", source=record.source._replace(offset=10**9)),
         "filter": lambda: record.filtered("asked for it"),
@@ -172,7 +172,7 @@ class Deaf:
                 raise RuntimeError("no ears")
             return await poll(reader)
 
-        ControlReader._poll = deaf  # type: ignore[method-assign]
+        ControlReader._poll = deaf  # type: ignore[method-assign,assignment]
 
     def close(self) -> None:
         pass
