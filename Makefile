@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast chaos chaos-full soak check format types docs snapshot shape bench clean
+.PHONY: help setup demo test test-fast chaos chaos-full soak check format types docs snapshot shape bench profile clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -74,8 +74,11 @@ snapshot: $(VENV)/.dev ## Write down the public interface anew, after its change
 shape: $(VENV)/.dev ## Print the measures of the code beside what it aims at
 	$(BIN)/python -m tests.shape
 
-bench: $(VENV)/.dev ## Measure speed, print the tables, keep them in docs/benchmarks.md
+bench: $(VENV)/.dev ## Measure speed, print the tables, keep them in docs/benchmarks.md; takes an hour, and Java with Maven
 	$(BIN)/python -m benchmarks --keep
+
+profile: $(VENV)/.dev ## See where the time of some pipelines goes, with flame graphs; kept in docs/benchmarks.md
+	$(BIN)/python -m benchmarks profile --keep
 
 clean: ## Remove the virtual environment, caches and local state; stop the embedded Kafka
 	-@test ! -x $(BIN)/headrace || $(BIN)/headrace broker stop

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
 
-BATCH = 500
+from benchmarks.ffnn_work import BATCH, scorer
 
 
 async def main(bootstrap: str, source: str, target: str, encoding: str, model: str) -> None:
     """Loop until SIGTERM."""
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-    score = _scorer(encoding, model)
+    score = scorer(encoding, model)
     consumer = AIOKafkaConsumer(
         source,
         group_id=target,
@@ -40,28 +39,6 @@ async def main(bootstrap: str, source: str, target: str, encoding: str, model: s
         if sent:
             await asyncio.gather(*sent)
             await consumer.commit({tp: records[-1].offset + 1 for tp, records in fetched.items()})
-
-
-def _scorer(encoding: str, model: str) -> Any:
-    import msgspec
-    import numpy as np
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(f"{model}/model.onnx", options, providers=["CPUExecutionProvider"])
-    decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
-
-    def score(values: list[bytes]) -> list[bytes]:
-        if encoding == "raw":
-            rows = np.frombuffer(b"".join(values), "<f4").reshape(len(values), -1)
-        else:
-            rows = np.array([decode(value)["pixels"] for value in values], "f4")
-        found = session.run(None, {"x": rows})[0]
-        best = found.argmax(1).tolist()
-        return [encode({"label": label, "scores": row}) for label, row in zip(best, found.tolist(), strict=True)]
-
-    return score
 
 
 if __name__ == "__main__":

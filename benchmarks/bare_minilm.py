@@ -1,6 +1,7 @@
-"""The peer: a plain loop of tokenizer and onnxruntime over texts in memory, with the same batch policy, no Kafka.
+"""The peer: a plain loop of tokenizer and onnxruntime over texts in memory, no Kafka, one by one and in sorted runs.
 
-Windows of 64 texts, tokenised together, sorted by length, runs of 8. Prints one JSON line: texts a second.
+Windows of 64 texts are tokenised together, sorted by length and run so many at a time; each window goes through all
+policies in turn. Prints one JSON line: run size -> texts a second of wall time and of CPU time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-WINDOW, RUN, MAX_TOKENS = 64, 8, 256
+WINDOW, RUNS, MAX_TOKENS = 64, (1, 4, 8, 16), 256
 
 
 def main(model: str, texts_file: str, seconds: float) -> None:
@@ -28,12 +29,12 @@ def main(model: str, texts_file: str, seconds: float) -> None:
     texts = json.loads(Path(texts_file).read_text())
     names = [each.name for each in session.get_inputs()]
 
-    def classify(window: list[str]) -> list[int]:
+    def classify(window: list[str], run: int) -> list[int]:
         encoded = tokenizer.encode_batch_fast(window)
         order = sorted(range(len(window)), key=lambda at: len(encoded[at].ids))
         labels = [0] * len(window)
-        for begin in range(0, len(order), RUN):
-            rows = order[begin : begin + RUN]
+        for begin in range(0, len(order), run):
+            rows = order[begin : begin + run]
             width = len(encoded[rows[-1]].ids)
             ids, mask = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width), np.int64)
             for row, at in enumerate(rows):
@@ -45,13 +46,19 @@ def main(model: str, texts_file: str, seconds: float) -> None:
                 labels[at] = label
         return labels
 
-    done, at, begun, cpu, first = 0, 0, 0.0, 0.0, time.monotonic()
-    while (now := time.monotonic()) - first < seconds * 1.25:
-        if not begun and now - first > seconds * 0.25:
-            begun, cpu, done = now, time.process_time(), 0
-        done += len(classify(texts[at : at + WINDOW]))
+    for run in RUNS:
+        classify(texts[:WINDOW], run)
+    wall, cpu = dict.fromkeys(RUNS, 0.0), dict.fromkeys(RUNS, 0.0)
+    done, at, first = 0, 0, time.monotonic()
+    while time.monotonic() - first < seconds:
+        for run in RUNS:
+            begun, spent = time.monotonic(), time.process_time()
+            classify(texts[at : at + WINDOW], run)
+            wall[run] += time.monotonic() - begun
+            cpu[run] += time.process_time() - spent
+        done += WINDOW
         at = (at + WINDOW) % (len(texts) - WINDOW)
-    print(json.dumps({"wall": done / (now - begun), "cpu": done / (time.process_time() - cpu)}))
+    print(json.dumps({run: {"wall": done / wall[run], "cpu": done / cpu[run]} for run in RUNS}))
 
 
 if __name__ == "__main__":

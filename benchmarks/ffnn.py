@@ -1,18 +1,24 @@
-"""A small model of numbers, JSON and raw float32: the pipeline against a plain aiokafka loop and Kafka Streams in Java.
+"""A small model of numbers, JSON and raw float32: the pipeline against engines in Python and Kafka Streams in Java.
 
-The pipeline writes its full result, the others label and scores. The one in Java needs `java`, `javac` and `mvn`; where
-they are not installed the benchmark fails rather than leave it out.
+The pipeline writes its full result, the others label and scores.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bench import Bench, Rate, headrace
+from benchmarks.bench import Bench, Rate, headrace, ratios
 from benchmarks.ffnn_model import LABELS, SIZE, records, write_model
+from benchmarks.ffnn_work import BATCH
 from benchmarks.figures import Bar, Table, spread
+from benchmarks.java import WARM_S, build_peer, peer
+from benchmarks.peers.install import python_with_peers
+
+__all__ = ["FASTEST", "measure", "pipeline", "prepare", "table"]
 
 PIPELINE = """\
 headrace: 1
@@ -22,96 +28,116 @@ input:
   codec: {{tensor: {{tensors: {{x: {{dtype: float32, shape: [{size}], path: pixels}}}}, encoding: {encoding}}}}}
 models: {{net: {{onnx: {{model: ffnn@1}}}}}}
 output: [{{topic: {{name: {name}.out}}}}]
-batch: {{max_records: 500}}
+batch: {{max_records: {batch}}}
+delivery: {{guarantee: {guarantee}, commit_every: 100ms}}
 """
 # More a second than any machine of today gets through, so that there is a backlog to the end.
 FASTEST = {"json": 16_000, "raw": 60_000}
-BARS = {"json": 0.9, "raw": 0.75}
-TITLES = {
-    "bare": "aiokafka + onnxruntime",
-    "streams": "Kafka Streams + ONNX Runtime, defaults",
-    "pipeline": "pipeline, at least once",
-}
-# A JVM compiles for so many seconds until it is as fast as it gets.
-WARM_S = {"bare": 1.0, "streams": 6.0, "pipeline": 1.0}
+LOOP, STREAMS = "aiokafka + onnxruntime", "Kafka Streams + ONNX Runtime, defaults"
+QUIX, BYTEWAX = "Quix Streams + onnxruntime", "Bytewax + onnxruntime"
+OURS, OURS_ONCE = "pipeline, at least once", "pipeline, exactly once"
+BARS = {STREAMS: {"json": 0.9, "raw": 0.75}, QUIX: {"json": 1.0, "raw": 1.0}, BYTEWAX: {"json": 1.0, "raw": 1.0}}
+
+Measure = Callable[[Bench, str, str, float], Rate]
 
 
-def measure(bench: Bench, runs: int, seconds: float) -> list[Table]:
-    """Return a table an encoding: the two in turn, the ratio pair by pair."""
+def measure(bench: Bench, runs: int, seconds: float, cache: Path) -> list[Table]:
+    """Return a table an encoding: all in turn, the ratios run by run."""
+    prepare(bench)
+    build_peer(bench)
+    engines = _engines(python_with_peers(cache))
+    return [_measure(bench, encoding, engines, runs, seconds) for encoding in FASTEST]
+
+
+def prepare(bench: Bench) -> None:
+    """Make the model and bring it into the registry."""
     write_model(bench.folder / "ffnn")
     labels = [word for label in LABELS for word in ("--label", label)]
     bench.run(*headrace("model", "import", "ffnn", str(bench.folder / "ffnn"), "--task", "tensor", *labels))
-    _build_peer(bench)
-    return [_measure(bench, encoding, runs, seconds) for encoding in FASTEST]
 
 
-def _measure(bench: Bench, encoding: str, runs: int, seconds: float) -> Table:
+def pipeline(name: str, encoding: str, guarantee: str) -> str:
+    """Return the text of a pipeline file."""
+    facts = {"topic": f"ffnn-{encoding}", "size": SIZE, "encoding": encoding, "batch": BATCH, "guarantee": guarantee}
+    return PIPELINE.format(name=name, **facts)
+
+
+def _measure(bench: Bench, encoding: str, engines: Mapping[str, Measure], runs: int, seconds: float) -> Table:
     values = records(encoding)
-    bench.fill(f"ffnn-{encoding}", values * int(FASTEST[encoding] * (seconds + WARM_S["streams"]) / len(values) + 1))
-    seen: dict[str, list[Rate]] = {name: [] for name in WARM_S}
+    bench.fill(f"ffnn-{encoding}", values * int(FASTEST[encoding] * (seconds + WARM_S) / len(values) + 1))
+    seen: dict[str, list[Rate]] = {name: [] for name in engines}
     for run in range(runs):
-        for name, rates in seen.items():
-            rates.append(_rate(bench, name, encoding, run, seconds))
-        said = ", ".join(f"{name} {rates[-1].cpu:.0f}" for name, rates in seen.items())
-        print(f"  ffnn {encoding} {run + 1}/{runs}: {said} per CPU s", file=sys.stderr)
+        for at, (name, measured) in enumerate(engines.items()):
+            seen[name].append(measured(bench, f"ffnn-{encoding}-{run}-{at}", encoding, seconds))
+        said = ", ".join(f"{name} {rates[-1].cpu:,.0f}" for name, rates in seen.items())
+        print(f"  ffnn {encoding} {run + 1}/{runs}, records per CPU second: {said}", file=sys.stderr)
+    return table(encoding, seen)
+
+
+def table(encoding: str, seen: Mapping[str, Sequence[Rate]]) -> Table:
+    """Return the table of what was seen, in records per CPU second, ratios run by run."""
+    by_other = {name: ratios(seen[OURS], rates) for name, rates in seen.items()}
     return Table(
-        title=f"FFNN with 28k parameters, {encoding}: pipeline against aiokafka and Kafka Streams",
-        columns=("on one core", "records/s", "records per CPU second"),
+        title=f"FFNN with 28k parameters, {encoding}: pipeline against other engines",
+        columns=("on one core", "records/s", "records per CPU second", "pipeline / this"),
         rows=[
-            *(
-                (title, spread([r.wall for r in seen[name]], 0), spread([r.cpu for r in seen[name]], 0))
-                for name, title in TITLES.items()
-            ),
-            *(
-                (
-                    f"pipeline / {name}, pair by pair",
-                    spread(_ratios(seen, name, "wall"), 2),
-                    spread(_ratios(seen, name, "cpu"), 2),
-                )
-                for name in ("bare", "streams")
-            ),
+            (
+                name,
+                spread([rate.wall for rate in rates], 0),
+                spread([rate.cpu for rate in rates], 0),
+                spread(by_other[name], 2),
+            )
+            for name, rates in seen.items()
         ],
         bars=[
-            Bar(f"FFNN {encoding} pipeline / Kafka Streams", median(_ratios(seen, "streams", "cpu")), BARS[encoding])
+            Bar(f"FFNN {encoding} pipeline / {name.partition(' +')[0]}", median(by_other[name]), asked[encoding])
+            for name, asked in BARS.items()
         ],
-        notes=["784 float32 a record, batches of up to 500 in Python; ratios of records per CPU second count"],
+        notes=[
+            f"784 float32 a record; in Python batches of up to {BATCH} in one run, in Java one by one",
+            "the pipeline writes its full result, the others label and scores; ratios of records per CPU second, run by"
+            " run, are to the pipeline at least once",
+            "the pipeline and Quix Streams commit every 100 ms; Bytewax commits nothing, its snapshots are off here",
+        ],
     )
 
 
-def _ratios(seen: dict[str, list[Rate]], other: str, what: str) -> list[float]:
-    pairs = zip(seen["pipeline"], seen[other], strict=True)
-    return [getattr(ours, what) / getattr(theirs, what) for ours, theirs in pairs]
+def _engines(with_peers: str) -> dict[str, Measure]:
+    flow = "benchmarks.peers.bytewax_ffnn:flow"
+    return {
+        LOOP: _loop,
+        STREAMS: _streams,
+        QUIX: partial(_peer, [with_peers, "-m", "benchmarks.peers.quix_ffnn"]),
+        BYTEWAX: partial(_peer, [with_peers, "-m", "bytewax.run", flow]),
+        OURS: partial(_pipeline, "at_least_once"),
+        OURS_ONCE: partial(_pipeline, "exactly_once"),
+    }
 
 
-def _rate(bench: Bench, name: str, encoding: str, run: int, seconds: float) -> Rate:
-    target = f"{name}-{encoding}-{run}"
-    words = [bench.bootstrap, f"ffnn-{encoding}", f"{target}.out", encoding, str(bench.folder / "ffnn")]
-    if name == "pipeline":
-        file = bench.folder / f"{target}.yaml"
-        file.write_text(PIPELINE.format(name=target, topic=f"ffnn-{encoding}", size=SIZE, encoding=encoding))
-        command = headrace("run", str(file))
-    else:
-        bench.make(f"{target}.out")
-        command = (
-            [sys.executable, "-m", "benchmarks.bare_ffnn"]
-            if name == "bare"
-            else ["java", "-Xmx1g", "-cp", _class_path(bench)]
-        )
-        command += words if name == "bare" else ["Peer", *words]
-    with bench.child(command, f"{target}.log") as process:
-        warm = int(FASTEST[encoding] / 2 * WARM_S[name])
-        return bench.rate(process, f"{target}.out", warm=warm, seconds=seconds)
+def _loop(bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
+    words = [bench.bootstrap, f"ffnn-{encoding}", f"{name}.out", encoding, str(bench.folder / "ffnn")]
+    return _rate(bench, [sys.executable, "-m", "benchmarks.bare_ffnn", *words], name, encoding, seconds)
 
 
-def _class_path(bench: Bench) -> str:
-    folder = bench.folder / "streams"
-    return f"{folder}:{folder}/libs/*"
+def _streams(bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
+    words = peer(bench, f"ffnn-{encoding}", f"{name}.out", work=encoding, model=str(bench.folder / "ffnn"))
+    return _rate(bench, words, name, encoding, seconds, warm_s=WARM_S)
 
 
-def _build_peer(bench: Bench) -> None:
-    """Compile the peer in Java, with its libraries from Maven Central."""
-    folder, source = bench.folder / "streams", Path(__file__).parent / "streams"
-    folder.mkdir(exist_ok=True)
-    copy = f"-DoutputDirectory={folder / 'libs'}"
-    bench.run("mvn", "-q", "-B", "-f", str(source / "pom.xml"), "dependency:copy-dependencies", copy)
-    bench.run("javac", "-nowarn", "-cp", f"{folder}/libs/*", "-d", str(folder), str(source / "Peer.java"))
+def _peer(words: list[str], bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
+    bench.environ.update(SOURCE=f"ffnn-{encoding}", TARGET=f"{name}.out", BOOTSTRAP=bench.bootstrap)
+    bench.environ.update(ENCODING=encoding, MODEL=str(bench.folder / "ffnn"))
+    return _rate(bench, words, name, encoding, seconds)
+
+
+def _pipeline(guarantee: str, bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
+    file = bench.folder / f"{name}.yaml"
+    file.write_text(pipeline(name, encoding, guarantee))
+    return _rate(bench, headrace("run", str(file)), name, encoding, seconds)
+
+
+def _rate(bench: Bench, words: list[str], name: str, encoding: str, seconds: float, *, warm_s: float = 1.0) -> Rate:
+    bench.make(f"{name}.out")
+    with bench.child(words, f"{name}.log") as process:
+        warm = int(FASTEST[encoding] / 2 * warm_s)
+        return bench.rate(process, f"{name}.out", warm=warm, seconds=seconds)

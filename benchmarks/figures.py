@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-__all__ = ["Bar", "Table", "machine", "spread"]
+__all__ = ["IMAGES", "Band", "Bar", "Table", "machine", "spread"]
+
+IMAGES = "images"
+"""The folder of pictures beside the page that shows them."""
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
@@ -36,20 +39,42 @@ class Bar:
         return f"{verdict}: {self.name} {self.seen:.3g}{self.unit} (asked {sign} {self.asked:g}{self.unit})"
 
 
+@dataclass(frozen=True)
+class Band:
+    """A figure that must lie between two others, else the run says nothing: the comparison itself was crooked."""
+
+    name: str
+    seen: float
+    least: float
+    most: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the run counts."""
+        return self.least <= self.seen <= self.most
+
+    def __str__(self) -> str:
+        verdict = "the run counts" if self.is_met else "the run is VOID"
+        return f"{verdict}: {self.name} {self.seen:.3g} (expected {self.least:.3g} to {self.most:.3g})"
+
+
 @dataclass
 class Table:
-    """What one benchmark shows: a title, rows of named figures, the bars, and what to know about it."""
+    """What one benchmark shows: a title, rows of named figures, bars, what to know about it, and pictures by name."""
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]] = field(default_factory=list)
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[Bar | Band] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    images: Mapping[str, bytes] = field(default_factory=dict)
 
     def markdown(self) -> str:
         """Return it as Markdown."""
         lines = [f"## {self.title}", "", f"| {' | '.join(self.columns)} |", f"|{'---|' * len(self.columns)}"]
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
+        for name in self.images:
+            lines += ["", f"![{self.title}]({IMAGES}/{name})"]
         lines += ["", *(f"- {bar}" for bar in self.bars), *(f"- {note}" for note in self.notes), ""]
         return "\n".join(lines)
 

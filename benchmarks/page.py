@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.figures import Table, machine
+from benchmarks.figures import IMAGES, Table, machine
 
 __all__ = ["keep"]
 
@@ -22,6 +22,8 @@ _SECTION = "\n## "
 def keep(page: Path, tables: Sequence[Table], how: str) -> None:
     """Write the tables into the page, each in the place of the one with its title, new ones behind the others.
 
+    Their pictures go into a folder beside the page.
+
     Args:
         page: the file; one that is not there becomes the page of the benchmarks.
         tables: what was measured.
@@ -30,6 +32,10 @@ def keep(page: Path, tables: Sequence[Table], how: str) -> None:
     head, *sections_there = (page.read_text() if page.exists() else HEAD).split(_SECTION)
     sections = {one.partition("\n")[0]: f"## {one}" for one in sections_there}
     for table in tables:
+        for name, picture in table.images.items():
+            file = page.parent / IMAGES / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(picture)
         sections[table.title] = f"{table.markdown().rstrip()}\n- {_measured(how)}\n"
     page.write_text("\n".join([head.strip("\n") + "\n", *(text.strip("\n") + "\n" for text in sections.values())]))
 

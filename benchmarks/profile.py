@@ -1,0 +1,107 @@
+"""Where the time goes: CPU by subject of some pipelines, as a table, and a flame graph of each, both by py-spy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import ffnn, ffnn_model, minilm, model_free
+from benchmarks.bench import Bench, Rate, headrace
+from benchmarks.figures import Table
+from benchmarks.stacks import SUBJECTS, shares
+
+__all__ = ["Profile", "measure", "table"]
+
+SAMPLES_A_SECOND = 200
+WARM_S = 2
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a pipeline's time went into: the share of each subject, how fast it was meanwhile, and the picture."""
+
+    shares: Mapping[str, float]
+    rate: Rate
+    flames: bytes
+
+
+def measure(bench: Bench, texts: list[str], seconds: float) -> Table:
+    """Return the table; each pipeline is watched for so many seconds, half of them for the picture."""
+    _fill(bench, texts, seconds)
+    found = {}
+    for title, file in _files(bench).items():
+        found[title] = _profile(bench, file, seconds)
+        print(f"  profile of {title}: {found[title].rate.cpu:,.0f} records per CPU second", file=sys.stderr)
+    return table(found)
+
+
+def table(found: Mapping[str, Profile]) -> Table:
+    """Return the table of some pipelines: for each subject its share and the microseconds of a record."""
+    return Table(
+        title="Where the time goes",
+        columns=("CPU time, share and µs a record", *found),
+        rows=[
+            *(
+                (subject, *(_cell(profile.shares[subject], profile.rate) for profile in found.values()))
+                for subject in SUBJECTS
+            ),
+            ("all", *(_cell(1, profile.rate) for profile in found.values())),
+        ],
+        notes=[
+            f"printed by `make profile`: py-spy, {SAMPLES_A_SECOND} samples a second of the threads that run; the"
+            " innermost frame that belongs to a subject decides",
+            "fetch, send and commit are aiokafka's and what we do around it; connection is what serves all three",
+        ],
+        images={f"flames-{title.replace(' ', '-').replace(',', '')}.svg": each.flames for title, each in found.items()},
+    )
+
+
+def _cell(share: float, rate: Rate) -> str:
+    return f"{share:.1%} ({share * 1e6 / rate.cpu:,.1f})"
+
+
+def _fill(bench: Bench, texts: list[str], seconds: float) -> None:
+    values = [json.dumps({"body": text, "user": at % 100}).encode() for at, text in enumerate(texts)]
+    for topic, fastest in (("plain", 25_000), ("minilm", minilm.FASTEST)):
+        count = int(fastest * (2 * seconds + WARM_S + 2))
+        bench.fill(topic, (values * (count // len(values) + 1))[:count])
+    ffnn.prepare(bench)
+    rows = ffnn_model.records("raw")
+    bench.fill("ffnn-raw", rows * int(ffnn.FASTEST["raw"] * (2 * seconds + WARM_S) / len(rows) + 1))
+
+
+def _files(bench: Bench) -> dict[str, Path]:
+    """Return the pipeline files by what they are called in the table."""
+    texts = {
+        "no model": model_free.PIPELINE.format(name="profile-plain", guarantee="at_least_once"),
+        "no model, exactly once": model_free.PIPELINE.format(name="profile-once", guarantee="exactly_once"),
+        "FFNN raw": ffnn.pipeline("profile-ffnn", "raw", "at_least_once"),
+        "MiniLM": minilm.PIPELINE.format(name="profile-minilm", guarantee="at_least_once"),
+    }
+    files = {}
+    for at, (title, text) in enumerate(texts.items()):
+        files[title] = bench.folder / f"profile-{at}.yaml"
+        files[title].write_text(text)
+    return files
+
+
+def _profile(bench: Bench, file: Path, seconds: float) -> Profile:
+    name = file.read_text().split("pipeline: ")[1].split()[0]
+    stacks, flames = file.with_suffix(".txt"), file.with_suffix(".svg")
+    with bench.child(headrace("run", str(file)), f"{name}.log") as process:
+        rate = bench.rate(process, f"{name}.out", warm=256, seconds=WARM_S)
+        for form, target in (("raw", stacks), ("flamegraph", flames)):
+            options = ["--rate", str(SAMPLES_A_SECOND), "--format", form, "--duration", str(max(1, int(seconds / 2)))]
+            bench.run(_py_spy(), "record", "--pid", str(process.pid), *options, "--output", str(target))
+    return Profile(shares(stacks.read_text().splitlines()), rate, flames.read_bytes())
+
+
+def _py_spy() -> str:
+    """Return the program, which its package puts beside this Python."""
+    program = Path(sys.executable).with_name("py-spy")
+    if not program.exists():
+        raise SystemExit("py-spy is not installed: pip install 'headrace[bench]'")
+    return str(program)

@@ -1,0 +1,54 @@
+"""Where the time of a pipeline goes: samples of py-spy, each given to the subject that it served."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+__all__ = ["SUBJECTS", "shares"]
+
+# Subject -> what its frames look like. The innermost frame that says anything decides, so that a codec that the
+# record loop called is decoding, and the loop is what it does itself.
+_RULES = {
+    "decode": r"^decode \(core/wire/json|plugins/codecs/|core/wire/(incoming|event)|^Decode\.",
+    "encode": r"core/wire/|plugins/sinks/|streams/egress|core/result",
+    "model": r"plugins/models/|onnxruntime/|tokenizers/|transformers/|vaderSentiment|streams/inference",
+    "steps": r"plugins/|core/|streams/(pipe|leg|slot|ingress|lone|slip)\.py",
+    "commit": r"streams/(commit|transactions|coordinator)\.py|^ExactlyOnce\.(_commit|commit|_whole)|Txn|EndTxn"
+    r"|AddPartitions|transaction_manager|group_coordinator",
+    "send": r"aiokafka/producer/|streams/(sender|outbox|postbag|at_least_once|exactly_once)\.py",
+    "fetch": r"aiokafka/consumer/|streams/passage\.py|^(RecordLoop\.)?(_poll|_next|_take) ",
+    "record loop, metrics": r"streams/|prometheus_client/",
+}
+# What no frame claims for a subject serves them all.
+_SHARED = {"connection": r"aiokafka/", "event loop": r"asyncio/|selectors\.py|concurrent/futures|faust/|mode/"}
+OTHER = "other"
+SUBJECTS = ("fetch", "decode", "steps", "model", "encode", "send", "commit", "record loop, metrics", *_SHARED, OTHER)
+_ENTRY = re.compile(r"__main__|streams/(cli|worker|supervisor|faust_app|app)\b")
+
+
+def shares(stacks: Iterable[str]) -> dict[str, float]:
+    """Return the share of the samples that each subject has.
+
+    Args:
+        stacks: lines of `py-spy record --format raw`: frames from the outermost on, joined by `;`, and a count.
+    """
+    found: Counter[str] = Counter()
+    for line in stacks:
+        frames, _, count = line.rpartition(" ")
+        if frames:
+            found[_subject(frames.split(";"))] += int(count)
+    total = found.total() or 1
+    return {subject: found[subject] / total for subject in SUBJECTS}
+
+
+def _subject(frames: list[str]) -> str:
+    for rules in (_RULES, _SHARED):
+        for frame in reversed(frames):
+            if _ENTRY.search(frame):
+                continue  # the process's own beginning lies under all of them
+            for subject, pattern in rules.items():
+                if re.search(pattern, frame):
+                    return subject
+    return OTHER
