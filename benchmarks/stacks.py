@@ -16,7 +16,7 @@ _RULES = {
     "model": r"plugins/models/|onnxruntime/|tokenizers/|transformers/|vaderSentiment|streams/inference",
     "steps": r"plugins/|core/|streams/(pipe|leg|slot|ingress|lone|slip)\.py",
     "commit": r"streams/(commit|transactions|coordinator)\.py|^ExactlyOnce\.(_commit|commit|_whole)|Txn|EndTxn"
-    r"|AddPartitions|transaction_manager|group_coordinator",
+    r"|AddPartitions|transaction_manager|group_coordinator|^AIOKafkaConsumer\.commit",
     "send": r"aiokafka/producer/|streams/(sender|outbox|postbag|at_least_once|exactly_once)\.py",
     "fetch": r"aiokafka/consumer/|streams/passage\.py|^(RecordLoop\.)?(_poll|_next|_take) ",
     "record loop, metrics": r"streams/|prometheus_client/",
