@@ -12,30 +12,31 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from headrace.core.errors import HeadraceError
-from headrace.core.record import Message, Position
+from headrace.core.record import Message
 from headrace.streams.batch_limit import BatchLimit
 from headrace.streams.delivery import Delivery, ReadAgainError
 from headrace.streams.endurance import Endurance
+from headrace.streams.filling import IDLE_POLL_MS, Filling
 from headrace.streams.flight import Flight
+from headrace.streams.flights import Flights
 from headrace.streams.health import Health
 from headrace.streams.hold import Held, HeldError
 from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.meter import Meter
 from headrace.streams.passage import Passage
 from headrace.streams.pipe import Outcome
+from headrace.streams.rest import heed_pause
 from headrace.streams.room import Room
+from headrace.streams.standing import Standing
 
 __all__ = ["RecordLoop"]
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = 2
-IDLE_POLL_MS = 20  # while batches are in flight: their end, and a commit that is due, are seen by then
-BUSY_POLL_MS = 25  # while a batch fills up behind one that is at its steps
 QUIET_POLL_MS = 200  # while there are none; a record ends the wait at once, so this costs no latency
 
 
@@ -71,17 +72,22 @@ class RecordLoop:
         self._consumer, self._process, self._executor = consumer, process, executor
         self._delivery, self._resume = delivery, resume
         self._limit, self._health, self._meter, self._settings = limit, health, meter, settings
-        self._suspects, self._room = settings.suspects, Room(limit)
+        self._suspects, self._standing = settings.suspects, Standing()
         self._endurance = Endurance(settings.first_backoff_s, settings.last_backoff_s)
-        self._flights: list[Flight] = []
+        self._flights = Flights(lambda records: meter.in_flight(settings.stage, records))
+        self._filling = Filling(
+            consumer,
+            settings,
+            room=Room(limit),
+            flights=self._flights,
+            standing=self._standing,
+            delivery=delivery,
+            commit_due=self._commit_due,
+        )
         self._passage = Passage(consumer)
         self._lock = asyncio.Lock()
         self._open = asyncio.Event()
         self._open.set()
-        self._stale = True
-        self._intact = False
-        self._parted = False
-        self._stopping = False
         self._commits = 0
 
     async def run(self) -> None:
@@ -90,7 +96,7 @@ class RecordLoop:
         Raises:
             HeadraceError: something that waiting cannot mend.
         """
-        while not self._stopping:
+        while not self._standing.is_stopping:
             try:
                 await self._turn_or_hold()
             except HeadraceError:
@@ -100,13 +106,13 @@ class RecordLoop:
 
     async def stop(self) -> bool:
         """Cease fetching, let every batch in flight end, and commit; whether all of them ended well."""
-        self._stopping = True
+        self._standing.is_stopping = True
         await self._let_go()
         return await self._finish()
 
     async def landed(self) -> None:
         """Wait until every batch that is in flight now has ended, well or not; one that did not is read again."""
-        await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
+        await self._flights.landed()
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -118,15 +124,14 @@ class RecordLoop:
         self._open.clear()
         try:
             if not await self._finish():
-                self._stale = True
+                self._standing.is_stale = True
             yield
         finally:
             self._open.set()
 
     async def revoked(self) -> None:
         """Partitions are about to be taken: let every batch in flight end and commit, while they are still ours."""
-        self._intact = False
-        self._stale = self._parted = True  # whatever a poll under way returns is dropped: someone else will read it
+        self._standing.parted()
         await self._let_go()
         try:
             await self._finish()
@@ -135,7 +140,7 @@ class RecordLoop:
 
     def assigned(self) -> None:
         """Partitions were given: before the next poll, take their positions."""
-        self._stale, self._parted, self._intact = True, False, False
+        self._standing.joined()
 
     async def _turn_or_hold(self) -> None:
         try:
@@ -144,13 +149,13 @@ class RecordLoop:
             await self._hold(error.held)
 
     async def _turn(self) -> None:
-        if self._stale and not await self._refresh():
+        if self._standing.is_stale and not await self._refresh():
             return
-        is_paused, alone = self._heed_pause()
+        is_paused, alone = heed_pause(self._consumer, self._settings)
         await self._settings.pace.open()
         messages = await self._next_alone() if alone else await self._next(is_paused=is_paused)
-        self._raise_failed()
-        if not (messages or self._flights or self._stale):
+        self._flights.raise_failed()
+        if not (messages or self._flights or self._standing.is_stale):
             self._delivery.note(await self._passage.passed())
         await self._commit_due()
         if self._delivery.commits != self._commits or self._endurance.is_past(is_quiet=not self._flights):
@@ -161,34 +166,36 @@ class RecordLoop:
 
     async def _next(self, *, is_paused: bool) -> Sequence[Message]:
         """Launch the next batch; return its messages."""
-        messages, offsets = await self._poll()
-        if not messages and not is_paused and not self._stale:
+        messages, offsets = await self._filling.batch(self._patience_ms())
+        if not messages and not is_paused and not self._standing.is_stale:
             messages, offsets = await self._ticked()
-        if messages and not self._stopping:  # when stopping, what was just fetched is left to whoever comes next
-            await self._launch(Flight(messages, await self._passage.took(offsets)))
+        # When stopping, what was just fetched is left to whoever comes next.
+        if messages and not self._standing.is_stopping:
+            await self._launch(await self._flight(messages, offsets))
         return messages
 
     async def _next_alone(self) -> Sequence[Message]:
         """Take the next suspect message through, while nothing else is at work in this process, and commit it."""
-        messages: list[Message] = []
-        offsets: dict[Any, int] = {}
         await self._open.wait()
-        fetched = self._due(await self._consumer.getmany(timeout_ms=IDLE_POLL_MS, max_records=1))
-        if not self._stale:
-            _take(fetched, messages, offsets)
-            self._settings.pace.took(len(messages))
+        messages, offsets = await self._filling.one()
         if messages:
             async with self._suspects.alone.claimed():
-                flight = Flight(messages, await self._passage.took(offsets), is_alone=True)
-                if not self._stale and not self._stopping and self._open.is_set():
-                    self._take_off(flight)
+                flight = await self._flight(messages, offsets, is_alone=True)
+                if self._standing.is_going and self._open.is_set():
+                    self._flights.launch(flight, self._fly)
                     await flight.landed()
                     await self._commit()
                 else:
-                    self._stale = True  # it was fetched and not run
-        if not self._stale:
+                    self._standing.is_stale = True  # it was fetched and not run
+        if not self._standing.is_stale:
             await self._suspects.look(self._consumer.position)
         return messages
+
+    async def _flight(self, messages: list[Message], offsets: Mapping[Any, int], *, is_alone: bool = False) -> Flight:
+        flight = Flight(messages, await self._passage.took(offsets), is_alone=is_alone)
+        if (weigh := self._settings.weigh) is not None:
+            flight.weight = sum(map(weigh, flight.messages))
+        return flight
 
     async def _ticked(self) -> tuple[list[Message], dict[Any, int]]:
         """Return messages that only tell the time, but for partitions that wait."""
@@ -201,105 +208,26 @@ class RecordLoop:
             {tp: offset for tp, offset in offsets.items() if (tp.topic, tp.partition) not in waiting},
         )
 
-    def _heed_pause(self) -> tuple[bool, bool]:
-        """Pause or resume partitions, as was asked; polling goes on, or the group would think us dead.
-
-        While some have suspects the others wait. Returns whether all are paused, and whether those left have suspects.
-        """
-        is_paused = self._settings.paused() is not None
-        is_shut = is_paused or self._settings.waits()
-        assigned, full = self._consumer.assignment(), self._settings.full()
-        waiting = {
-            *self._settings.holding.waiting(),
-            *((tp.topic, tp.partition) for tp in assigned if tp.partition in full),
-        }
-        alone = self._suspects.among(assigned, waiting)
-        free = alone or {tp for tp in assigned if (tp.topic, tp.partition) not in waiting}
-        still = {tp for tp in assigned if is_shut or tp not in free}
-        again = self._consumer.paused() - still
-        if still:
-            self._consumer.pause(*still)
-        if again:
-            self._consumer.resume(*again)
-        return is_paused, bool(alone)
-
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
         async with self._lock:
-            if self._parted or not self._consumer.assignment():  # until the group has agreed they still look assigned
+            # Until the group has agreed what was taken still looks assigned.
+            if self._standing.is_parted or not self._consumer.assignment():
                 self._health.reading(False, "waiting for partitions", self._settings.stage)
                 await asyncio.sleep(IDLE_POLL_MS / 1000)
                 return False
-            is_intact, self._intact = self._intact and not self._flights, True
-            await self._abandon()
-            self._stale = False
+            is_intact, self._standing.is_intact = self._standing.is_intact and not self._flights, True
+            await self._flights.abandon()
+            self._standing.is_stale = False
             partitions = self._consumer.assignment()
             await self._delivery.renew(partitions)
             chosen = await self._resume(is_intact)
-            if not self._stale:
+            if not self._standing.is_stale:
                 await self._passage.begin(partitions)
-            if chosen and not self._stale:
+            if chosen and not self._standing.is_stale:
                 self._delivery.note(chosen)
                 await self._delivery.commit()
-        return not self._stale
-
-    async def _poll(self) -> tuple[list[Message], dict[Any, int]]:
-        """Fetch a batch: what is there at once, filled up for `max_wait`, or for as long as steps are busy anyway."""
-        messages: list[Message] = []
-        offsets: dict[Any, int] = {}
-        give_up = 0.0
-        while (room := self._left(messages)) and not self._stopping:
-            await self._commit_due()  # a batch may take seconds to fill
-            timeout_ms = await self._fill_ms(give_up) if messages else self._patience_ms()
-            fetched = self._due(await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room))
-            self._settings.pace.took(sum(len(raws) for raws in fetched.values()))
-            if self._stale or (not fetched and not messages):
-                break
-            is_first = not messages
-            if is_first:
-                give_up = time.monotonic() + self._settings.max_wait_ms / 1000
-            _take(fetched, messages, offsets)
-            is_frame = self._settings.weigh is not None  # then the first is alone so far, and more may be there at once
-            if time.monotonic() >= give_up and not (is_first and is_frame) and self._at_steps is None:
-                break
-        return ([], {}) if self._stale else (messages, offsets)
-
-    def _due(self, fetched: Mapping[Any, Sequence[Any]]) -> Mapping[Any, Sequence[Any]]:
-        """Leave where it lies what is not to be read yet, and let its partition rest until then."""
-        early_s = self._settings.early_s
-        if early_s is None or self._stale:
-            return fetched
-        due = {}
-        for tp, raws in fetched.items():
-            first = next((at for at, raw in enumerate(raws) if early_s(tp.topic, raw) > 0), len(raws))
-            if first < len(raws):
-                self._consumer.seek(tp, raws[first].offset)
-                self._consumer.pause(tp)
-                self._settings.holding.rest((tp.topic, tp.partition), early_s(tp.topic, raws[first]))
-            if first:
-                due[tp] = raws[:first]
-        return due
-
-    def _left(self, messages: Sequence[Message]) -> int:
-        return self._room.left(messages, self._settings.pace, self._settings.weigh)
-
-    @property
-    def _at_steps(self) -> Flight | None:
-        """The batch that the next one has to wait for anyway; fuller batches cost less."""
-        return next((flight for flight in reversed(self._flights) if not flight.stepped.is_set()), None)
-
-    async def _fill_ms(self, give_up: float) -> float:
-        """Return how long to wait for more of a batch: until `give_up`, or a commit is due.
-
-        While steps are busy let some of that time pass here.
-        """
-        ahead = self._at_steps
-        if ahead is None:
-            left_s, due_s = give_up - time.monotonic(), self._delivery.due_s
-            return 1000 * max(0.0, left_s if due_s is None else min(left_s, due_s))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ahead.stepped.wait(), BUSY_POLL_MS / 1000)
-        return 0.0
+        return not self._standing.is_stale
 
     def _patience_ms(self) -> float:
         """Return how long to wait for a first record: long when there is nothing else to see to."""
@@ -309,8 +237,8 @@ class RecordLoop:
     async def _launch(self, flight: Flight) -> None:
         while await self._cleared():
             await self._suspects.start(flight)
-            if self._open.is_set() and not self._stale and not self._stopping:  # it may have taken a while
-                self._take_off(flight)
+            if self._open.is_set() and self._standing.is_going:  # it may have taken a while
+                self._flights.launch(flight, self._fly)
                 if flight.task is not None:
                     flight.task.add_done_callback(lambda task: self._suspects.ended())
                 return
@@ -318,28 +246,20 @@ class RecordLoop:
 
     async def _cleared(self) -> bool:
         """Wait until a batch may be launched; False when it is not to be any more."""
-        while not self._stale and (self._has_to_wait or len(self._flights) >= IN_FLIGHT):
+        while not self._standing.is_stale and (self._has_to_wait or self._flights.is_full):
             if self._has_to_wait:
                 await self._open.wait()
                 await self._suspects.alone.freed()
                 continue
             # A batch may take long, and until the commit readers do not see what was delivered before it.
-            if not await self._flights[0].landed(within_s=self._delivery.due_s):
+            if not await self._flights.first.landed(within_s=self._delivery.due_s):
                 await self._commit_due()
-            self._raise_failed()
-        return not self._stale and not self._stopping
+            self._flights.raise_failed()
+        return self._standing.is_going
 
     @property
     def _has_to_wait(self) -> bool:
         return not (self._open.is_set() and self._suspects.alone.is_free)
-
-    def _take_off(self, flight: Flight) -> None:
-        previous = self._flights[-1] if self._flights else None
-        self._flights.append(flight)
-        if (weigh := self._settings.weigh) is not None:
-            flight.weight = sum(map(weigh, flight.messages))
-        flight.task = asyncio.create_task(self._fly(flight, previous))
-        self._note_flights()
 
     async def _fly(self, flight: Flight, previous: Flight | None) -> None:
         begun = time.monotonic()
@@ -364,15 +284,6 @@ class RecordLoop:
     async def _in_thread(self, call: Callable[..., Outcome], *given: Any) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *given)
 
-    def _raise_failed(self) -> None:
-        """Take landed flights off the list; raise what a failed one raised."""
-        while self._flights and self._flights[0].task is not None and self._flights[0].task.done():
-            self._flights.pop(0).task.result()  # type: ignore[union-attr]  # looked at in the condition
-        self._note_flights()
-
-    def _note_flights(self) -> None:
-        self._meter.in_flight(self._settings.stage, sum(flight.weight for flight in self._flights))
-
     async def _commit_due(self) -> None:
         """Commit if it is time to."""
         if self._delivery.due_s == 0:
@@ -380,7 +291,7 @@ class RecordLoop:
 
     async def _commit(self) -> None:
         async with self._lock:
-            if not self._stale:
+            if not self._standing.is_stale:
                 await self._delivery.commit()
 
     async def _let_go(self) -> None:
@@ -392,17 +303,18 @@ class RecordLoop:
 
     async def _finish(self) -> bool:
         async with self._lock:
-            outcomes = await asyncio.gather(*(flight.landed() for flight in self._flights), return_exceptions=True)
+            outcomes = await self._flights.landed()
             self._flights.clear()
             if any(isinstance(one, Exception) for one in outcomes):
-                self._stale = True  # whoever asked for the end, and whatever becomes of the commit: it is read again
+                # Whoever asked for the end, and whatever becomes of the commit: it is read again.
+                self._standing.is_stale = True
             failures = [one for one in outcomes if isinstance(one, Exception) and not isinstance(one, HeldError)]
             if failures:
-                self._intact = False
+                self._standing.is_intact = False
             try:
                 await self._delivery.commit()  # a flight notes its offsets only after those before it: these are safe
             except BaseException:
-                self._intact = False
+                self._standing.is_intact = False
                 raise
         for failure in failures:
             log.warning("a batch did not end and will be read again: %s: %s", type(failure).__name__, failure)
@@ -419,13 +331,7 @@ class RecordLoop:
             if one.is_final:
                 raise self._settings.on_final(one)
         self._settings.holding.note(held)
-        self._stale = True
-
-    async def _abandon(self) -> None:
-        """Let what is in flight end, whatever becomes of it; it is read again."""
-        tasks = [flight.task for flight in self._flights if flight.task is not None]
-        self._flights.clear()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._standing.is_stale = True
 
     async def _recover(self, error: Exception) -> None:
         self._endurance.failed()
@@ -435,8 +341,8 @@ class RecordLoop:
         self._health.reading(False, f"{type(error).__name__}: {error}", self._settings.stage)
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
         async with self._lock:
-            await self._abandon()
-        self._stale, self._intact = True, False
+            await self._flights.abandon()
+        self._standing.failed()
         if isinstance(error, ReadAgainError):
             return
         await self._endurance.pause()
@@ -444,13 +350,3 @@ class RecordLoop:
     def _settled(self) -> None:
         self._endurance.settled()
         self._health.reading(True, stage=self._settings.stage)
-
-
-def _take(fetched: Mapping[Any, Sequence[Any]], messages: list[Message], offsets: dict[Any, int]) -> None:
-    for tp, raws in fetched.items():
-        topic, partition = tp.topic, tp.partition
-        for raw in raws:
-            position = Position(topic, partition, raw.offset)
-            messages.append(Message(position, raw.key, raw.value, tuple(raw.headers), raw.timestamp))
-        if raws:
-            offsets[tp] = raws[-1].offset + 1

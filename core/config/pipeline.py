@@ -122,7 +122,12 @@ class BatchLimits(Section):
     """How many records go through the steps together."""
 
     max_records: int = Field(default=64, ge=1, le=10_000, description="most records in a batch")
-    max_wait: Milliseconds = Field(default=5, le=10_000, description="longest wait for a batch of the input to fill")
+    max_wait: Milliseconds = Field(
+        default=5,
+        le=10_000,
+        description="least time between two batches of the input: how long one waits to fill where records come thick "
+        "and fast; after a quiet time as long a record waits for nobody",
+    )
     max_tokens: int = Field(default=8192, ge=1, description="most tokens in one run of a model, padding included")
 
 

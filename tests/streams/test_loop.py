@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -89,23 +90,31 @@ class World:
             Committer(self._commit, self.assignment, every_ms),
         )
         delivery.world = self
+        self.delivery = delivery
+        self.settings = LoopSettings(
+            max_wait_ms=1,
+            weigh=lambda message: self.weights,
+            paused=lambda: self.why_paused,
+            full=lambda: self.full,
+            first_backoff_s=0.001,
+            last_backoff_s=0.004,
+        )
+        self.batch = batch
+        self.tell()
+
+    def tell(self, **settings: Any) -> None:
+        """Make the loop, with other settings than it was made with before."""
+        self.settings = replace(self.settings, **settings)
         self.loop = RecordLoop(
             consumer=self,
             process=self._process,
             executor=self.executor,
-            delivery=delivery,
+            delivery=self.delivery,
             resume=self._resume,
-            limit=BatchLimit(batch, 3600),
+            limit=BatchLimit(self.batch, 3600),
             health=self.health,
             meter=self.meter,
-            settings=LoopSettings(
-                max_wait_ms=1,
-                weigh=lambda message: self.weights,
-                paused=lambda: self.why_paused,
-                full=lambda: self.full,
-                first_backoff_s=0.001,
-                last_backoff_s=0.004,
-            ),
+            settings=self.settings,
         )
 
     def assignment(self) -> set[Tp]:
@@ -208,7 +217,7 @@ class Holder(World):
         def on_final(held: Held) -> ConfigError:
             return ConfigError(str(held.carrier.offset))
 
-        self.loop._settings = replace(self.loop._settings, holding=self.holding, on_final=on_final)
+        self.tell(holding=self.holding, on_final=on_final)
 
     def _process(self, messages: Sequence[Message]) -> Outcome:
         outcome = super()._process(messages)
@@ -281,7 +290,7 @@ async def test_what_is_not_due_is_left_where_it_lies_until_it_is() -> None:
     def early_s(topic: str, raw: Any) -> float:
         return 5.0 - world.now if raw.offset >= 6 else 0.0
 
-    world.loop._settings = replace(world.loop._settings, early_s=early_s)
+    world.tell(early_s=early_s)
     async with running(world):
         await until(lambda: world.committed == 6 and bool(world.held))
         await asyncio.sleep(0.02)
@@ -319,7 +328,7 @@ async def test_a_wait_that_is_over_by_time_is_not_told_again_while_its_partition
     async def ticks() -> tuple[list[Message], dict[Any, int]]:
         return [tick], {TP: 0}
 
-    world.loop._settings = replace(world.loop._settings, ticks=ticks)
+    world.tell(ticks=ticks)
     async with running(world):
         await until(lambda: world.times == 0 and bool(world.held))
         told = world.events.count("process -1")
@@ -549,7 +558,7 @@ async def test_offsets_that_hold_no_record_are_not_passed_while_batches_before_t
 async def test_what_is_delivered_is_committed_while_the_next_batches_take_long() -> None:
     """Trap 4: in a transaction that stays open while others run, readers wait, and in the end the broker aborts it."""
     world = World(40, every_ms=100)
-    await world.loop._delivery.commit()  # or the first one would be due at once
+    await world.delivery.commit()  # or the first one would be due at once
     quick, release = world.loop._process, threading.Event()
 
     def process(messages: Sequence[Message]) -> Outcome:
@@ -563,6 +572,35 @@ async def test_what_is_delivered_is_committed_while_the_next_batches_take_long()
         finally:
             release.set()
         await until(lambda: world.committed == 40)
+
+
+async def test_a_record_after_a_quiet_time_waits_for_nobody_and_those_right_behind_it_wait_for_each_other() -> None:
+    world = World(1)
+    world.tell(max_wait_ms=600, weigh=None)
+    async with running(world):
+        begun = time.monotonic()
+        await until(lambda: world.committed == 1)
+        assert time.monotonic() - begun < 0.5, "a batch of one, at once"
+        for world.count in (2, 3):
+            await asyncio.sleep(0.02)
+        await until(lambda: world.committed == 3)
+        assert time.monotonic() - begun > 0.5, "they come thick and fast: a batch every 600 ms"
+    assert [event for event in world.events if event.startswith("process")] == ["process 0", "process 1"]
+
+
+async def test_a_batch_that_may_not_begin_grows_until_one_before_it_has_ended() -> None:
+    world = World(1, batch=64)
+    world.tell(max_wait_ms=0, weigh=None)
+    world.acknowledge.clear()
+    async with running(world):
+        await until(lambda: len(world.loop._flights) == 1)
+        world.count = 2
+        await until(lambda: len(world.loop._flights) == 2 and "process 1" in world.events)
+        for world.count in (3, 4, 5):
+            await asyncio.sleep(0.02)
+        world.acknowledge.set()
+        await until(lambda: world.committed == 5)
+    assert [event for event in world.events if event.startswith("process")] == ["process 0", "process 1", "process 2"]
 
 
 async def test_an_error_that_waiting_cannot_mend_ends_the_loop() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +12,10 @@ from aiokafka.errors import KafkaConnectionError
 from headrace.core.failure import Failure
 from headrace.core.record import Message
 from headrace.core.wire.journal import Entry, decode_entry
-from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.journal import Found, Journal
 from headrace.streams.loop import RecordLoop
 from headrace.streams.pipe import Outcome
+from headrace.streams.rest import heed_pause
 from headrace.streams.slot import Slot
 from headrace.streams.suspects import Suspects
 from tests.streams.test_loop import TP, Tp, World, held_at, running, until
@@ -48,12 +47,9 @@ class Watched(World):
         self.batches: list[list[int]] = []
         self.at_work: list[str] = []
         self.mark_faults: list[Exception] = []
-        delivery = self.loop._delivery
-        assert isinstance(delivery, AtLeastOnce)
-        delivery._mark = self._mark
-        self.suspects = Suspects(self.journal, delivery.mark, self._condemn, stage="ingress")
-        self.loop._settings = replace(self.loop._settings, suspects=self.suspects)
-        self.loop._suspects = self.suspects
+        self.delivery._mark = self._mark
+        self.suspects = Suspects(self.journal, self.delivery.mark, self._condemn, stage="ingress")
+        self.tell(suspects=self.suspects)
 
     @property
     def said(self) -> Entry | None:
@@ -109,8 +105,7 @@ async def lives(count: int, killers: Iterable[int], most: int = 20) -> list[Watc
         words, committed = world.words, world.committed
         if not task.done():
             await world.loop.stop()
-        flights = [flight.landed() for flight in world.loop._flights]
-        await asyncio.gather(task, *flights, return_exceptions=True)
+        await asyncio.gather(task, world.loop.landed(), return_exceptions=True)
         world.executor.shutdown()
     return made
 
@@ -152,10 +147,10 @@ async def test_other_partitions_wait_while_there_are_suspects() -> None:
     world = Watched(4)
     world.assignment = lambda: {TP, OTHER}  # type: ignore[method-assign]
     world.journal.begin({TP: Found(0, '{"headrace":1,"by":"another"}', 4), OTHER: Found(0, "", 4)})
-    assert world.loop._heed_pause() == (False, True)
+    assert heed_pause(world, world.settings) == (False, True)
     assert world.held == {OTHER}
     world.journal.committed({TP: 4})
-    assert world.loop._heed_pause() == (False, False)
+    assert heed_pause(world, world.settings) == (False, False)
     assert world.held == set()
     world.executor.shutdown()
 
@@ -231,8 +226,8 @@ async def test_a_suspect_that_holds_up_its_partition_is_no_longer_alone_and_othe
 
     world.loop._process = once
     async with running(world):
-        await until(lambda: bool(world.loop._settings.holding.waiting()))
-        assert world.suspects.among([TP, OTHER], world.loop._settings.holding.waiting()) == set()
+        await until(lambda: bool(world.settings.holding.waiting()))
+        assert world.suspects.among([TP, OTHER], world.settings.holding.waiting()) == set()
         await until(lambda: world.committed == 4)
     assert world.condemned == []
 
