@@ -11,6 +11,9 @@ from benchmarks.figures import Bar, Table, spread
 
 __all__ = ["Curve", "Line", "draw", "relative"]
 
+MUCH = 20
+"""How many times the least the greatest may be before only a logarithmic axis shows both."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -82,7 +85,11 @@ def draw(curve: Curve) -> bytes:
         axes.set_xscale("log" if curve.sizes[-1] / curve.sizes[0] > 3 else "linear")
         axes.set_xticks(list(curve.sizes), [f"{size:,g}" for size in curve.sizes])
         axes.minorticks_off()
-        axes.set_ylim(bottom=0)
+        every = [value for line in lines for values in line.seen for value in values]
+        if max(every) > MUCH * min(every):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.15 * max(every))
         axes.set_xlabel(curve.axis)
         axes.set_ylabel(unit)
         axes.grid(alpha=0.3)

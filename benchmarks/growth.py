@@ -35,7 +35,7 @@ KEYS, PARTITIONS, BACKLOGS, KILOBYTES = (100, 1000, 10_000, 100_000), (4, 16, 64
 FASTEST, MOST_MB = 25_000, 120
 """Records, and megabytes, a second: more than a pipeline of one core gets through, so that there is a backlog."""
 WARM = 4000
-FLAT, LARGE_FLAT_MB = 1.1, 150
+FLAT, LARGE_FLAT_MB = 1.1, 100
 """Memory is flat: so many times as much at most with ten times the backlog; so many MB more with the largest records,
 of which about 30 MB are fetched, decoded and encoded at once."""
 _TEXT = "This may be the strongest film since the other one, and it is not a long one. "

@@ -52,7 +52,7 @@ def table(found: Mapping[str, Profile]) -> Table:
         ],
         notes=[
             f"printed by `make profile`: py-spy, {SAMPLES_A_SECOND} samples a second of the threads that run; the"
-            " innermost frame that belongs to a subject decides",
+            " innermost frame that belongs to a subject decides; a thread that waits for work is left out",
             "fetch, send and commit are aiokafka's and what we do around it; connection is what serves all three",
         ],
         images={f"flames-{title.replace(' ', '-').replace(',', '')}.svg": each.flames for title, each in found.items()},

@@ -12,7 +12,7 @@ BEGIN = (
 LOOP = f"{BEGIN};RecordLoop._fly (streams/loop.py:420)"
 THREAD = "_worker (concurrent/futures/thread.py:80);Pipe._from_input (streams/pipe.py:240)"
 SAMPLES = {
-    f"{BEGIN};EpollSelector.select (selectors.py:468)": "event loop",
+    f"{BEGIN};Handle._run (asyncio/events.py:80)": "event loop",
     f"{BEGIN};AIOKafkaConnection._read (aiokafka/conn.py:5);Struct.decode (aiokafka/protocol/st.py:3)": "connection",
     f"{BEGIN};Fetcher._proc (aiokafka/consumer/fetcher.py:5);AIOKafkaClient.send (aiokafka/client.py:4)": "fetch",
     f"{LOOP};RecordLoop._poll (streams/loop.py:300);wait (asyncio/tasks.py:1)": "fetch",
@@ -36,11 +36,19 @@ def test_a_stack_belongs_to_its_innermost_subject(stack: str) -> None:
 
 
 def test_shares_are_of_all_samples_in_the_order_of_a_records_way() -> None:
-    select, put = f"{BEGIN};select (selectors.py:1) 1", f"{LOOP};Outbox.put (streams/outbox.py:60) 3"
-    found = shares([select, put, ""])
+    turn, put = f"{BEGIN};Handle._run (asyncio/events.py:80) 1", f"{LOOP};Outbox.put (streams/outbox.py:60) 3"
+    found = shares([turn, put, ""])
     assert tuple(found) == SUBJECTS
     assert (found["send"], found["event loop"], sum(found.values())) == (0.75, 0.25, 1.0)
 
 
 def test_no_samples_are_no_error() -> None:
     assert set(shares([]).values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    "leaf", ["EpollSelector.select (selectors.py:468)", "wait (threading.py:3)", "Condition.wait (threading.py:3)"]
+)
+def test_a_thread_that_waits_spends_nothing(leaf: str) -> None:
+    assert shares([f"{BEGIN};{leaf} 9", f"{LOOP};Outbox.put (streams/outbox.py:60) 3"])["send"] == 1.0
+    assert shares(["_worker (concurrent/futures/thread.py:81) 9", f"{THREAD} 1"])["steps"] == 1.0
