@@ -1,10 +1,16 @@
-"""The catalog: every step that the installed plugins bring, found by entry points."""
+"""The catalog: every step that the installed plugins bring, found by entry points.
+
+A plugin of a stranger is loaded at once: only then is it known which steps it brings, and whether it is whole. An entry
+point of Headrace's own has the name of the one step that it brings, so it is loaded when somebody asks for that step:
+a pipeline uses five of fifteen, and each costs a pydantic model.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from threading import RLock
 from typing import NamedTuple
 
 import pluggy
@@ -15,6 +21,8 @@ from headrace.core.options import NoOptions, Options
 from headrace.core.step import Factory, Kind, StepSpec
 
 __all__ = ["Catalog", "Plugin", "broken_plugin", "installed_catalog"]
+
+_OWN = "headrace.plugins."
 
 
 class Plugin(NamedTuple):
@@ -35,10 +43,22 @@ class Catalog:
         self._specs: dict[tuple[Kind, str], StepSpec] = {}
         self._doubled: dict[tuple[Kind, str], list[str]] = {}
         self._distribution = ""
-        self.plugins: list[Plugin] = []
-        """Every entry point, in the order of loading."""
-        self.broken: dict[str, str] = {}
+        self._plugins: list[Plugin] = []
+        self._broken: dict[str, str] = {}
+        self._waiting: dict[str, EntryPoint] = {}
+        self._loading = RLock()  # a version is opened beside the steps' thread, and may ask for a step
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        """Every entry point, by name."""
+        self._load_waiting()
+        return sorted(self._plugins, key=lambda plugin: plugin.name)
+
+    @property
+    def broken(self) -> dict[str, str]:
         """Entry points that failed: name -> what they raised."""
+        self._load_waiting()
+        return self._broken
 
     def codec(self, name: str, factory: Factory, *, options: type[Options] = NoOptions) -> None:
         """Register a step that turns message bytes into a value (protocol `Codec`)."""
@@ -74,6 +94,7 @@ class Catalog:
         Raises:
             DuplicateStepError: HR602, two plugins registered it.
         """
+        self._load_waiting(name)
         rivals = self._doubled.get((kind, name))
         if rivals:
             raise _doubled(kind, name, rivals)
@@ -81,14 +102,17 @@ class Catalog:
 
     def names(self, kind: Kind) -> list[str]:
         """Return the names of one kind, sorted."""
+        self._load_waiting()
         return sorted(name for spec_kind, name in self._specs if spec_kind == kind)
 
     def specs(self) -> list[StepSpec]:
         """Return every step, by kind and name."""
+        self._load_waiting()
         return [self._specs[key] for key in sorted(self._specs)]
 
     def doubled(self) -> list[DuplicateStepError]:
         """Return a problem for each step that several plugins registered, HR602."""
+        self._load_waiting()
         return [_doubled(*key, rivals) for key, rivals in sorted(self._doubled.items())]
 
     def load(self, points: Iterable[EntryPoint]) -> None:
@@ -100,11 +124,15 @@ class Catalog:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - a stranger's module may raise anything at import, or exit
-                self.broken[point.name] = f"{type(error).__name__}: {_said(error)}"
+                self._broken[point.name] = f"{type(error).__name__}: {_said(error)}"
                 self._specs, self._doubled = before  # half a plugin would work by chance
-            distribution, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "")
-            fault = self.broken.get(point.name, "")
-            self.plugins.append(Plugin(point.name, point.value, distribution, version, fault))
+            distribution, version = _origin(point.dist) if point.dist else (point.value, "")
+            fault = self._broken.get(point.name, "")
+            self._plugins.append(Plugin(point.name, point.value, distribution, version, fault))
+
+    def offer(self, points: Iterable[EntryPoint]) -> None:
+        """Take plugins that bring one step each, with their own name: loaded when it is asked for, or all are."""
+        self._waiting.update((point.name, point) for point in points)
 
     def refuse_broken(self, name: str) -> None:
         """Raise when the plugin of that entry point is broken.
@@ -112,15 +140,23 @@ class Catalog:
         Raises:
             BrokenPluginError: HR601, with what the plugin raised.
         """
-        if name in self.broken:
-            raise broken_plugin(name, self.broken[name])
+        self._load_waiting(name)
+        if name in self._broken:
+            raise broken_plugin(name, self._broken[name])
+
+    def _load_waiting(self, name: str | None = None) -> None:
+        """Load the plugin of that name if it still waits; all that wait without a name."""
+        with self._loading:
+            for one in [name] if name is not None else sorted(self._waiting):
+                if one in self._waiting:
+                    self.load([self._waiting.pop(one)])
 
     def _load_one(self, point: EntryPoint) -> None:
         manager = pluggy.PluginManager(hooks.PROJECT)
         manager.add_hookspecs(hooks)
         manager.register(point.load(), name=point.name)
         manager.check_pending()
-        self._distribution = point.dist.name if point.dist else point.value
+        self._distribution = _origin(point.dist)[0] if point.dist else point.value
         manager.hook.headrace_register(catalog=self)
 
     def _add(self, kind: Kind, name: str, factory: Factory, options: type[Options]) -> None:
@@ -130,6 +166,13 @@ class Catalog:
             self._doubled.setdefault(key, [self._specs[key].distribution]).append(self._distribution)
             return
         self._specs[key] = spec
+
+
+@cache
+def _origin(distribution: Distribution) -> tuple[str, str]:
+    """Return name and version; each question of its own would parse all its metadata again."""
+    said = distribution.metadata
+    return said["Name"], said["Version"]
 
 
 def broken_plugin(name: str, fault: str) -> BrokenPluginError:
@@ -152,7 +195,9 @@ def _said(error: BaseException) -> str:
 
 @cache
 def installed_catalog() -> Catalog:
-    """Return the catalog of the plugins installed in this Python, loaded once."""
+    """Return the catalog of the plugins installed in this Python, made once."""
     catalog = Catalog()
-    catalog.load(sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name))
+    points = sorted(entry_points(group=hooks.PROJECT), key=lambda point: point.name)
+    catalog.offer(point for point in points if point.value.startswith(_OWN))
+    catalog.load(point for point in points if not point.value.startswith(_OWN))
     return catalog

@@ -72,7 +72,7 @@ class TensorSpec(BaseModel):
         shape: the sizes of its axes; -1 for one of any size.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     name: str = Field(min_length=1)
     dtype: Dtype

@@ -18,8 +18,8 @@ from headrace.core.errors import HeadraceError
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.wire.frame import records_in
+from headrace.core.wire.kept import state_topic
 from headrace.core.wire.retry import due_ms
-from headrace.core.wire.state import state_topic
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial
 from headrace.streams.ahead import Ahead

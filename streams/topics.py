@@ -10,7 +10,7 @@ from typing import Any
 from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.plan.stages import EGRESS, link_topic
 from headrace.core.wire.dead import HEADROOM_BYTES
-from headrace.core.wire.state import state_topic
+from headrace.core.wire.kept import state_topic
 from headrace.streams.access.admin import ANSWER_S, admin, silence
 from headrace.streams.access.connection import Connection
 from headrace.streams.access.denial import denial

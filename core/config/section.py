@@ -36,4 +36,4 @@ SinkStep = Annotated[Any, WithJsonSchema({STEP_MARK: "sink"})]
 class Section(BaseModel):
     """Base of every section: unknown keys are refused, values are frozen once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 __all__ = ["suggest"]
 
@@ -12,6 +11,8 @@ _LISTED = 12
 
 def suggest(word: str, known: Iterable[str], noun: str = "known") -> str:
     """Return the mend for an unknown word: the nearest name, else what there is."""
+    from difflib import get_close_matches  # a file without a mistake does not need it, and it costs 3 ms
+
     names = sorted(known)
     close = get_close_matches(word, names, 1)
     if close:

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from headrace.core.plan.plan import Plan, Role
 from headrace.core.plan.stages import EGRESS, GroupPlan, StagePlan, link_topic
+from headrace.core.wire.kept import state_topic
 from headrace.core.wire.mark import marks_topic, redrive_id
-from headrace.core.wire.state import state_topic
 
 __all__ = ["Access", "Rule", "group_access", "plan_access"]
 

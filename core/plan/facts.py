@@ -10,7 +10,7 @@ from headrace.core.plan.experiments import experiment_facts
 from headrace.core.plan.plan import JoinPlan, ModelPlan, OutputPlan, Plan, StepPlan, TopicPlan
 from headrace.core.plan.stages import GroupPlan, StagePlan
 from headrace.core.plan.ways import model_orders, ways
-from headrace.core.wire.state import state_topic
+from headrace.core.wire.kept import state_topic
 
 __all__ = ["plan_facts", "plan_ways"]
 

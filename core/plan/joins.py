@@ -13,7 +13,7 @@ from headrace.core.plan.plan import JoinPlan, ModelPlan, StepPlan, TopicPlan
 from headrace.core.plan.stages import StagePlan
 from headrace.core.routing.decision import Decision, decision_fault
 from headrace.core.step import StepContext, routed_joins
-from headrace.core.wire.state import state_topic
+from headrace.core.wire.kept import state_topic
 
 __all__ = ["join_problems", "plan_joins", "state_topics"]
 

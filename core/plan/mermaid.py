@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from headrace.core.plan.facts import plan_ways
 from headrace.core.plan.plan import Plan, TopicPlan
 from headrace.core.plan.stages import EGRESS, INGRESS, GroupPlan, StagePlan
-from headrace.core.wire.state import state_topic
+from headrace.core.wire.kept import state_topic
 
 __all__ = ["mermaid"]
 

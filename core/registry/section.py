@@ -27,4 +27,4 @@ FilePath = Annotated[str, AfterValidator(_inside)]
 class Section(BaseModel):
     """A part of a manifest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)

@@ -15,7 +15,7 @@ __all__ = ["AuditEntry", "encode_entry"]
 class AuditEntry(BaseModel):
     """One change of one setting."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
     who: str = Field(description="who did it: user@host, or the worker that did it by itself")
     key: str = Field(description="the setting's key on the control topic")

@@ -38,7 +38,7 @@ Time = Annotated[str, Field(description="when, UTC, ISO 8601")]
 class Setting(BaseModel):
     """The value of one setting. Fields that a later version adds are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
     key: ClassVar[str]
     """How its key is made; each name in braces stands for a part."""

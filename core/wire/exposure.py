@@ -22,7 +22,7 @@ EXPOSURE_TYPE = "headrace.exposure.v1"
 class ExposureBody(BaseModel):
     """The body of a message on `<pipeline>.exposures`. Fields are only ever added."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     unit: str = Field(description="who or what met the variant; the message's key, too")
     experiment: str = Field(description="the experiment; `holdout` for units that are kept out of all")

@@ -16,7 +16,7 @@ __all__ = ["DeadLetterHeaders", "EventHeaders", "ExposureHeaders", "MessageHeade
 
 
 class _Headers(BaseModel):
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, extra="allow", populate_by_name=True)
 
 
 class MessageHeaders(_Headers):

@@ -18,7 +18,7 @@ ALIVE_S = 10.0
 class Heartbeat(BaseModel):
     """One sign of life; its key is the worker's name. Fields that a later version adds are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
     time: str = Field(default="", description="when, by the worker's clock, UTC, ISO 8601")
     plan: str = Field(default="", description="hash of the plan that it runs")

@@ -1,4 +1,4 @@
-"""What every value on the state topic begins with: two letters for its kind, and the number of its format."""
+"""The state topic, and what every value on it begins with: two letters for its kind, and the number of its format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from headrace.core.wire.errors import StateUnreadableError
 
-__all__ = ["Envelope", "damaged"]
+__all__ = ["Envelope", "damaged", "state_topic"]
 
 _HEAD = struct.Struct(">2sB")
 _ALONE = "let nobody else write there"
@@ -45,3 +45,8 @@ class Envelope(NamedTuple):
 def damaged(key: str, error: Exception) -> StateUnreadableError:
     """Return what to raise for a body that cannot be read."""
     return StateUnreadableError(f"{key!r} on the state topic is damaged: {error}", mend=_ALONE)
+
+
+def state_topic(pipeline: str) -> str:
+    """Return the topic of the joins' state."""
+    return f"{pipeline}.state.egress"

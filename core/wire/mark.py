@@ -26,7 +26,7 @@ def redrive_id(pipeline: str) -> str:
 class Mark(BaseModel):
     """One dead letter that was published again. Fields that a later version adds are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
     died: str = Field(description="when the letter was written; another one at its place is another letter")
     time: str = Field(description="when it was redriven, UTC, ISO 8601")

@@ -24,7 +24,7 @@ from headrace.core.wire.frame import decode_record, encode_record
 from headrace.core.wire.kept import Envelope, damaged
 from headrace.core.wire.turns import PREFIX, TurnReader
 
-__all__ = ["Kept", "StateReader", "state_key", "state_messages", "state_topic"]
+__all__ = ["Kept", "StateReader", "state_key", "state_messages"]
 
 _ENVELOPE = Envelope(b"HJ", 1)
 _JSON = ord("{")  # in msgpack: a number; what follows the head is an array there
@@ -54,11 +54,6 @@ class Kept(NamedTuple):
     ended: dict[str, Ended]
     waiting: list[Waiting]
     turns: KeptTurns = KeptTurns()
-
-
-def state_topic(pipeline: str) -> str:
-    """Return the topic of the joins' state."""
-    return f"{pipeline}.state.egress"
 
 
 def state_key(position: Position) -> bytes:

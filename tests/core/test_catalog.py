@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from importlib.metadata import EntryPoint
+import threading
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,70 @@ def test_what_is_installed_is_loaded_once_and_whole() -> None:
     assert catalog.broken == {}
     assert {"json", "text", "cloudevents"} <= set(catalog.names("codec"))
     assert catalog.find("sink", "topic") is not None
+
+
+def test_an_offered_plugin_is_loaded_when_its_step_is_asked_for(plugin: Path) -> None:
+    catalog = Catalog()
+    catalog.offer([point(plugin, name, GOOD.format(step=name)) for name in ("shout", "whisper")])
+    assert catalog.find("preprocess", "shout") is not None
+    assert ("plugged_shout" in sys.modules, "plugged_whisper" in sys.modules) == (True, False)
+    assert catalog.names("preprocess") == ["shout", "whisper"]
+    assert [one.name for one in catalog.plugins] == ["shout", "whisper"]
+
+
+def test_an_offered_plugin_that_is_broken_is_named_whether_or_not_it_was_asked_for(plugin: Path) -> None:
+    for asks in (True, False):
+        catalog = Catalog()
+        catalog.offer([point(plugin, "shout", "raise ValueError('at import')")])
+        if asks:
+            assert catalog.find("preprocess", "shout") is None
+            with pytest.raises(BrokenPluginError, match="at import"):
+                catalog.refuse_broken("shout")
+        assert catalog.broken == {"shout": "ValueError: at import"}
+
+
+def test_a_stranger_s_step_with_the_name_of_an_offered_one_is_a_double(plugin: Path) -> None:
+    catalog = Catalog()
+    catalog.offer([point(plugin, "shout", GOOD.format(step="shout"))])
+    catalog.load([point(plugin, "stranger", GOOD.format(step="shout"))])
+    with pytest.raises(DuplicateStepError, match="by plugged_stranger and by plugged_shout"):
+        catalog.find("preprocess", "shout")
+
+
+def test_who_asks_while_another_thread_loads_the_plugin_gets_its_step(plugin: Path) -> None:
+    slow = "import threading\ngate = threading.Event()\nasked = threading.Event()\n"
+    (plugin / "gates.py").write_text(slow)
+    import gates  # type: ignore[import-not-found]
+
+    catalog = Catalog()
+    source = "import gates\ngates.asked.set()\nassert gates.gate.wait(30)\n" + GOOD.format(step="shout")
+    catalog.offer([point(plugin, "shout", source)])
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(catalog.find("preprocess", "shout"))) for _ in range(2)]
+    threads[0].start()
+    assert gates.asked.wait(30)
+    threads[1].start()
+    gates.gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 2
+    assert None not in found
+
+
+@pytest.mark.parametrize("name", sorted(point.name for point in entry_points(group="headrace")))
+def test_each_plugin_of_headrace_brings_the_one_step_of_its_name(name: str) -> None:
+    """They are loaded by that name, so a step of another name would be found only by chance."""
+    catalog = Catalog()
+    catalog.load(point for point in entry_points(group="headrace") if point.name == name)
+    if catalog.plugins[0].distribution == "headrace":
+        assert [spec.name for spec in catalog.specs()] == [name]
+
+
+def test_looking_for_a_step_imports_no_other_plugin() -> None:
+    code = (
+        "import sys; from headrace.core.catalog import installed_catalog;"
+        "assert installed_catalog().find('model', 'lexicon');"
+        "print(sorted(name for name in sys.modules if name.startswith('headrace.plugins.') and name.count('.') > 2))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "['headrace.plugins.models.lexicon']"

@@ -13,7 +13,7 @@ import pytest
 
 from headrace.core.record import Record
 from headrace.core.wire.frame import decode_frame
-from headrace.core.wire.state import state_topic
+from headrace.core.wire.kept import state_topic
 from headrace.streams.join import Joiner
 from headrace.streams.meter import Meter
 from tests.support.processes import Processes, same_always, through

@@ -10,7 +10,8 @@ from typing import Any
 from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS
 from headrace.core.record import Message, Position
-from headrace.core.wire.state import StateReader, state_topic
+from headrace.core.wire.kept import state_topic
+from headrace.core.wire.state import StateReader
 from headrace.streams.bisect import Retries
 from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.join import Joiner

@@ -12,7 +12,8 @@ from headrace.core.record import Outgoing
 from headrace.core.routing.ended import Ended
 from headrace.core.routing.waiting import Joins
 from headrace.core.wire.errors import StateUnreadableError
-from headrace.core.wire.state import Kept, StateReader, state_messages, state_topic
+from headrace.core.wire.kept import state_topic
+from headrace.core.wire.state import Kept, StateReader, state_messages
 from tests.support.made import HERE, json_values, texts
 from tests.support.parts import answered, asked, broken, parallel
 
