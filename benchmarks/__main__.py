@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    batching,
     ffnn,
     growth,
     latency,
@@ -70,6 +71,9 @@ MEASURES: Mapping[str, Measure] = {
     "minilm": lambda bench, reviews, asked: [
         minilm.measure(bench, reviews.model, reviews.texts, asked.runs, asked.seconds)
     ],
+    "batching": lambda bench, reviews, asked: [
+        batching.measure(bench.folder, Path(reviews.model), reviews.texts, asked.runs)
+    ],
     "plain": lambda bench, reviews, asked: [
         model_free.measure(bench, reviews.texts, asked.runs, asked.seconds / 2, reviews.cache)
     ],
@@ -83,7 +87,7 @@ MEASURES: Mapping[str, Measure] = {
     "split": lambda bench, reviews, asked: [split.measure(asked.runs)],
     "profile": lambda bench, reviews, asked: [profile.measure(bench, reviews.texts, asked.seconds)],
 }
-NO_BROKER, NO_REVIEWS = {"split"}, {"split", "ffnn", "growth"}
+NO_BROKER, NO_REVIEWS = {"split", "batching"}, {"split", "ffnn", "growth"}
 DEFAULT = tuple(name for name in MEASURES if name != "profile")
 
 

@@ -182,7 +182,7 @@ def broken_plugin(name: str, fault: str) -> BrokenPluginError:
 
 def _doubled(kind: Kind, name: str, rivals: Sequence[str]) -> DuplicateStepError:
     return DuplicateStepError(
-        f"{kind} {name!r} is registered by {' and by '.join(rivals)}", mend="uninstall one of them"
+        f"{kind} {name!r} is registered by {' and by '.join(sorted(rivals))}", mend="uninstall one of them"
     )
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "Splitter",
     "StepContext",
     "StepSpec",
+    "Warms",
     "bind",
     "given_tensors",
     "model_facts",
@@ -56,6 +57,7 @@ class StepContext:
         registry: where models live, a folder or an fsspec URL.
         threads: processor threads this step may keep busy; at least 1.
         batch_tokens: most tokens in one run of a model, padding included (`batch.max_tokens`).
+        batch_latency_ms: most that a run for several records may take (`batch.latency`); None for any time.
         version: for a model, the version that the plan resolved; an alias may have moved since.
         models: the names of the pipeline's models, in the order of the file.
         experiments: those of the pipeline, for a splitter.
@@ -68,6 +70,7 @@ class StepContext:
     registry: str
     threads: int = 1
     batch_tokens: int = 8192
+    batch_latency_ms: float | None = None
     version: str | None = None
     models: tuple[str, ...] = ()
     experiments: tuple[Experiment, ...] = ()
@@ -216,6 +219,17 @@ class Opens(Protocol):
 
     def close(self) -> None:
         """Give everything back; called once, also after a failure."""
+
+
+@runtime_checkable
+class Warms(Protocol):
+    """A step that gets faster by a few runs before its first batch: it fills caches, or measures itself."""
+
+    def warm_up(self) -> None:
+        """Do so, in about a second: the worker joins its group meanwhile, and its first batch waits for the end.
+
+        Called after `open`, by the thread that runs the batches. A failure is logged and stops nothing.
+        """
 
 
 Factory = Callable[..., Any]

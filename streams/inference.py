@@ -22,6 +22,7 @@ from headrace.core.wire.json import encode
 from headrace.streams.bisect import Retries, Trap, as_failure
 from headrace.streams.deadline import expired, how_late, is_late
 from headrace.streams.leg import Leg
+from headrace.streams.opened import warm_up
 from headrace.streams.slot import Slot
 
 __all__ = ["Infer", "ModelStage", "RunPart", "stopped_error"]
@@ -106,6 +107,7 @@ class ModelStage:
         self._legs: dict[str, Infer] = {}
         self._closing: dict[str, ExitStack] = {}
         self._used: dict[str, float] = {}
+        self._cold: dict[str, Any] = {}
         self._refused: dict[str, tuple[float, BaseException]] = {}
         self._changing = threading.RLock()  # a version is loaded by the steps' thread, or beside it
 
@@ -121,6 +123,7 @@ class ModelStage:
             if self._opens is None:
                 raise HeadraceError(f"{version} cannot be opened", mend="restart the worker")
             self.load(version, *self._opens(version))
+            self.warm_up()
             return True
 
     def load(self, version: str, step: Any, closing: ExitStack | None = None) -> None:
@@ -130,7 +133,14 @@ class ModelStage:
         with self._changing:
             self._closing[version] = closing or ExitStack()
             self._used[version] = time.monotonic()
+            self._cold[version] = step
             self._legs = {**self._legs, version: kind(self.stage.name, self._plugin, call, self._retries)}
+
+    def warm_up(self) -> None:
+        """Warm up what was loaded since: the thread that runs the batches does, before the first of them."""
+        with self._changing:
+            while self._cold:
+                warm_up(*self._cold.popitem())
 
     @property
     def versions(self) -> list[str]:
@@ -141,6 +151,7 @@ class ModelStage:
         """Close a version and forget it; a record that comes for it all the same loads it again."""
         with self._changing:
             self._legs = {name: leg for name, leg in self._legs.items() if name != version}
+            self._cold.pop(version, None)
             self._closing.pop(version, ExitStack()).close()
 
     def idle(self, seconds: float) -> list[str]:

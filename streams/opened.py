@@ -9,10 +9,10 @@ from typing import Any
 
 from headrace.core.errors import HeadraceError, StepOpenError
 from headrace.core.plan.plan import StepPlan
-from headrace.core.step import Opens, StepContext
+from headrace.core.step import Opens, StepContext, Warms
 from headrace.streams.bisect import Trap
 
-__all__ = ["opened"]
+__all__ = ["opened", "warm_up"]
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,16 @@ def opened(step: StepPlan, context: StepContext, closing: ExitStack) -> Any:
         closing.callback(_close, step, bound)
         _name_failure(step, lambda: bound.open(context))
     return bound
+
+
+def warm_up(name: str, step: Any) -> None:
+    """Let a step get warm, if it does such a thing; it works without, so what it raises is logged and no more."""
+    if not isinstance(step, Warms):
+        return
+    with Trap() as trap:
+        step.warm_up()
+    if trap.error is not None:
+        log.warning("%s could not be warmed up and starts cold: %r", name, trap.error)
 
 
 def _close(step: StepPlan, bound: Opens) -> None:

@@ -205,8 +205,10 @@ class Pipe:
             self._exposures.forget()
 
     def use(self, executor: Executor) -> None:
-        """Take the executor that runs all batches."""
+        """Take the executor that runs all batches; before the first one its models get warm there."""
         self._executor = executor
+        for stage in self.models.values():
+            executor.submit(stage.warm_up)
 
     def settles(self, landed: Callable[[], Awaitable[None]]) -> None:
         """Take what waits for the batches in flight of a stage of this process."""

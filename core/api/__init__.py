@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Sink,
         Splitter,
         StepContext,
+        Warms,
     )
     from headrace.core.tensor import TensorSpec
 
@@ -86,6 +87,7 @@ __all__ = [
     "StepContext",
     "TensorSpec",
     "TransientError",
+    "Warms",
     "__version__",
     "hookimpl",
 ]
@@ -122,6 +124,7 @@ _HOMES = {
         "Sink",
         "Splitter",
         "StepContext",
+        "Warms",
     ),
     "headrace.core.tensor": ("TensorSpec",),
 }

@@ -129,6 +129,12 @@ class BatchLimits(Section):
         "and fast; after a quiet time as long a record waits for nobody",
     )
     max_tokens: int = Field(default=8192, ge=1, description="most tokens in one run of a model, padding included")
+    latency: Milliseconds | None = Field(
+        default=None,
+        gt=0,
+        description="longest that one run of a model for several texts may take, as measured when a worker starts; a "
+        "text that takes longer runs alone; unset: whatever is quickest in all",
+    )
 
 
 class Topics(Section):

@@ -217,6 +217,7 @@ class Plan:
             registry=self.registry,
             threads=threads,
             batch_tokens=self.batch.max_tokens,
+            batch_latency_ms=self.batch.latency,
             version=version,
             models=tuple(self.models),
             experiments=self.experiments,

@@ -17,6 +17,7 @@ from headrace.core.registry.errors import ModelLengthError
 from headrace.core.registry.manifest import TENSOR, Manifest
 from headrace.core.registry.store import Registry
 from headrace.plugins.models.onnx_batch import Limits
+from headrace.plugins.models.onnx_cost import CostTable
 from headrace.plugins.models.onnx_opening import Opening, refuse_index
 from headrace.plugins.models.onnx_output import outputs_of
 from headrace.plugins.models.onnx_part import FirstPart, LaterPart
@@ -39,10 +40,10 @@ _MOST_ROWS = 4096
 
 
 class MicroBatch(Options):
-    """How many records share one run of the graph. Results do not depend on it, speed and memory do."""
+    """How many records may share one run of the graph. Results do not depend on it, speed and memory do."""
 
     records: int = Field(
-        default=8, ge=1, le=_MOST_ROWS, description="most records in a run; of tensors by default all of a batch"
+        default=16, ge=1, le=_MOST_ROWS, description="most records in a run; of tensors by default all of a batch"
     )
     tokens: int = Field(default=4096, ge=1, description="most tokens in a run, padding included")
 
@@ -85,6 +86,7 @@ class OnnxModel:
         self._options = options
         self._opened: Whole | FirstPart | LaterPart | TensorModel | None = None
         self._labels: tuple[str, ...] = ()
+        self._reference, self._longest, self._threads = "", 1, 1
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -139,6 +141,7 @@ class OnnxModel:
         with _told_of(manifest.reference):
             self._opened = self._tensor_model(opening) if manifest.task == TENSOR else self._text_model(opening, index)
         self._labels, opened = manifest.labels, self._opened
+        self._reference, self._longest, self._threads = manifest.reference, opening.max_tokens, opening.threads
         which = "" if index is None else f", part {index + 1} of {len(manifest.shards or ())},"
         _log.info("%s%s runs on %s, threads %d", manifest.reference, which, opened.graph.provider, opening.threads)
 
@@ -153,6 +156,13 @@ class OnnxModel:
         opened = opening.tensors(options.outputs, most)
         opened.try_out()
         return opened
+
+    def warm_up(self) -> None:
+        """Find out which texts had better share a run, and which run alone."""
+        if isinstance(self._opened, Whole):
+            table = self._opened.measure(_PROBES[-1], self._longest, self._threads)
+            if table is not None:
+                _log.info("%s: %d kinds of runs measured; %s", self._reference, len(table.measured), _told(table))
 
     def close(self) -> None:
         """Let go of graph and tokenizer."""
@@ -211,6 +221,7 @@ class OnnxModel:
             max_tokens=self._max_tokens(manifest),
             threads=options.threads or context.threads,
             providers=options.providers,
+            latency_ms=context.batch_latency_ms,
             limits=Limits(options.micro_batch.records, min(options.micro_batch.tokens, context.batch_tokens)),
         )
 
@@ -228,6 +239,19 @@ class OnnxModel:
 def headrace_register(catalog: Catalog) -> None:
     """Register `onnx`."""
     catalog.model("onnx", OnnxModel, options=OnnxOptions)
+
+
+def _told(table: CostTable) -> str:
+    """Return for some lengths how many texts run quickest together: `8 of 16 tokens together 1.14 times as quick`."""
+    found = []
+    for tokens in sorted({tokens for _, tokens in table.measured}):
+        rows = max(
+            (rows for rows, at in table.measured if at == tokens), key=lambda many: many / table.ms(many, tokens)
+        )
+        if rows > 1:
+            gain = rows * table.ms(1, tokens) / table.ms(rows, tokens)
+            found.append(f"{rows} of {tokens} tokens together {gain:.2f} times as quick")
+    return ", ".join(found) or "texts are quickest one by one"
 
 
 @contextmanager

@@ -1,8 +1,11 @@
-"""How the texts of a batch share runs of a model: sorted by length, so that little padding is computed."""
+"""How the texts of a batch share runs of a model: sorted by length, so that little padding is computed.
+
+Where runs were measured (`onnx_cost.py`) the cuts are those that cost least; else as many texts share one as may.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,13 +16,18 @@ from headrace.plugins.models.tokenizer import Encoded
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["IDS", "MASK", "TYPES", "Limits", "Padded", "cut", "pad"]
+__all__ = ["IDS", "MASK", "TYPES", "Limits", "Padded", "cheapest", "cut", "pad"]
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 
 
 class Limits(NamedTuple):
-    """How much one run takes: most texts, and most tokens, padding included."""
+    """How much one run takes.
+
+    Attributes:
+        records: most texts.
+        tokens: most tokens, padding included.
+    """
 
     records: int
     tokens: int
@@ -54,6 +62,40 @@ def cut(lengths: Sequence[int], records: int, tokens: int) -> Iterator[list[int]
         run.append(at)
     if run:
         yield run
+
+
+def cheapest(
+    lengths: Sequence[int], cost_ms: Callable[[int, int], float], limits: Limits, latency_ms: float | None
+) -> list[list[int]]:
+    """Return the positions of the texts that share a run, shortest first, such that all runs together cost least.
+
+    Texts may always run one by one, so the runs are never expected to take longer than that.
+
+    Args:
+        lengths: tokens of each text.
+        cost_ms: what a run of so many texts, padded to so many tokens, takes.
+        limits: of a run; a text that is longer runs alone.
+        latency_ms: most that a run of several texts may take; None for any time.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    # total[n] is the least cost of the n shortest texts, rows[n] how many of them are in the last run then. Only
+    # neighbours share a run: a longer text among shorter ones would only add padding.
+    total, rows = [0.0], [0]
+    for end in range(1, len(order) + 1):
+        longest = lengths[order[end - 1]]
+        best, size = total[end - 1] + cost_ms(1, longest), 1
+        for many in range(2, min(limits.records, end, limits.tokens // longest) + 1):
+            took = cost_ms(many, longest)
+            if total[end - many] + took < best and (latency_ms is None or took <= latency_ms):
+                best, size = total[end - many] + took, many
+        total.append(best)
+        rows.append(size)
+    runs: list[list[int]] = []
+    end = len(order)
+    while end:
+        runs.append(order[end - rows[end] : end])
+        end -= rows[end]
+    return runs[::-1]
 
 
 def pad(texts: Sequence[Encoded], pad_id: int, dtype: Any) -> Padded:

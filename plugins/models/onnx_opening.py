@@ -32,6 +32,7 @@ class Opening:
         threads: processor threads that a run may use.
         providers: which to use, in order; None chooses.
         limits: most texts and tokens of a run, where texts may share one.
+        latency_ms: most that a run of several texts may take; None for any time.
     """
 
     manifest: Manifest
@@ -40,12 +41,13 @@ class Opening:
     threads: int
     providers: tuple[str, ...] | None
     limits: Limits
+    latency_ms: float | None = None
 
     def whole(self) -> Whole:
         """Return the whole model, from texts to logits."""
         tokenizer = open_tokenizer(self.folder, self.manifest.tokenizer, self.max_tokens)
         graph = self._graph()
-        return Whole(tokenizer, graph, self._shared(masks=graph.masks))
+        return Whole(tokenizer, graph, self._shared(masks=graph.masks), self.latency_ms)
 
     def part(self, index: int) -> FirstPart | LaterPart:
         """Return one part, counted from 0; nothing of the others is opened."""

@@ -168,7 +168,7 @@ def test_a_stranger_s_step_with_the_name_of_an_offered_one_is_a_double(plugin: P
     catalog = Catalog()
     catalog.offer([point(plugin, "shout", GOOD.format(step="shout"))])
     catalog.load([point(plugin, "stranger", GOOD.format(step="shout"))])
-    with pytest.raises(DuplicateStepError, match="by plugged_stranger and by plugged_shout"):
+    with pytest.raises(DuplicateStepError, match="by plugged_shout and by plugged_stranger"):
         catalog.find("preprocess", "shout")
 
 

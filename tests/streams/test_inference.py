@@ -237,3 +237,37 @@ def test_tensors_of_the_input_stay_for_the_next_model() -> None:
     models.run([given])
     assert given.record.output == {"label": "one", "tensors": ["x"]}
     assert list(given.record.tensors) == ["x"]
+
+
+class Cold(Version):
+    """Notes when it gets warm, or fails to."""
+
+    def __init__(self, name: str, error: Exception | None = None) -> None:
+        super().__init__(name)
+        self.warmed, self._error = 0, error
+
+    def warm_up(self) -> None:
+        self.warmed += 1
+        if self._error is not None:
+            raise self._error
+
+
+def test_each_version_is_warmed_up_once_and_one_that_a_record_needs_before_it_answers() -> None:
+    first, second = Cold("first"), Cold("second")
+    models = stage(opens=lambda version: (second, ExitStack()))
+    models.load("quick@1", first)
+    assert first.warmed == 0
+    models.warm_up()
+    models.warm_up()
+    models.run([slot("a", "quick@2")])
+    assert (first.warmed, second.warmed) == (1, 1)
+
+
+def test_a_model_that_cannot_be_warmed_up_answers_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    models = stage()
+    models.load("quick@1", Cold("cold", ValueError("no such shape")))
+    models.warm_up()
+    slots = [slot("a", "quick@1")]
+    models.run(slots)
+    assert labels(slots) == ["cold"]
+    assert "quick@1 could not be warmed up and starts cold: ValueError('no such shape')" in caplog.text

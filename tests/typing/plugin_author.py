@@ -32,6 +32,7 @@ from headrace import (
     Sink,
     SinkOptions,
     StepContext,
+    Warms,
     hookimpl,
 )
 
@@ -83,6 +84,9 @@ class Coin:
 
     def close(self) -> None:
         """Unload."""
+
+    def warm_up(self) -> None:
+        """Get warm."""
 
     def facts(self, context: StepContext) -> ModelFacts:
         """Say what is known."""
@@ -150,6 +154,7 @@ PREPROCESS: Preprocess = Longest()
 POSTPROCESS: Postprocess = Longest()
 MODEL: Model = Coin(ShortestOptions())
 OPENS: Opens = Coin(ShortestOptions())
+WARMS: Warms = Coin(ShortestOptions())
 ROUTER: Router = ByLength()
 SINK: Sink = Copy(CopyOptions(name="copy"))
 

@@ -25,6 +25,8 @@ from headrace.core.registry.errors import (
 from headrace.core.registry.store import Registry
 from headrace.plugins.models.errors import GraphInputsError, GraphOutputError, NotANumberError
 from headrace.plugins.models.onnx import MicroBatch, OnnxModel, OnnxOptions
+from headrace.plugins.models.onnx_cost import CostTable
+from headrace.plugins.models.onnx_whole import Whole
 from tests.tiny_model import LABELS, vocabulary, write_model
 
 MakeModel = Callable[..., OnnxModel]
@@ -140,6 +142,25 @@ def test_the_size_of_micro_batches_never_changes_a_result(
     other = OnnxModel(OnnxOptions(model=plain._options.model, micro_batch=MicroBatch(records=records, tokens=tokens)))
     other.open(context)
     np.testing.assert_allclose(scores(infer(other, texts)), scores(infer(plain, texts)), atol=1e-5, rtol=0)
+
+
+def test_measured_runs_change_no_result_and_texts_share_them_only_where_that_is_quicker(
+    opened: MakeModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = opened()
+    texts = [f"good {word * count}" for count in (1, 3, 9) for word in ("film ", "bad ", "x ")]
+    before = infer(model, texts)
+    with caplog.at_level("INFO"):
+        model.warm_up()
+    assert "kinds of runs measured" in caplog.text
+    for now, then in zip(infer(model, texts), before, strict=True):
+        assert now["label"] == then["label"]
+        assert now["scores"] == pytest.approx(then["scores"], abs=1e-5, rel=0)
+    assert isinstance(model._opened, Whole)
+    model._opened.costs = CostTable({(1, 8): 1.0, (4, 8): 9.0})
+    assert [len(places) for places, _ in model.feeds(texts)] == [1] * 9
+    model._opened.costs = CostTable({(1, 8): 1.0, (4, 8): 1.0})
+    assert max(len(places) for places, _ in model.feeds(texts)) >= 4
 
 
 @pytest.mark.parametrize(

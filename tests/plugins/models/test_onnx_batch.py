@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.plugins.models.onnx_batch import cut, pad
+from headrace.plugins.models.onnx_batch import Limits, cheapest, cut, pad
+from headrace.plugins.models.onnx_cost import CostTable
 from headrace.plugins.models.tokenizer import Encoded
 
 LENGTHS = st.lists(st.integers(1, 600), max_size=80)
+TABLES = st.dictionaries(
+    st.tuples(st.sampled_from((1, 2, 4, 8, 16)), st.sampled_from((8, 32, 128))), st.floats(0.1, 100), max_size=15
+).map(lambda cells: CostTable({(1, tokens): 10.0 for _, tokens in [*cells, (1, 8)]} | cells))
+"""What runs cost, at its wildest: together may be quicker or slower, whatever the lengths."""
+
+
+def spent(runs: list[list[int]], lengths: list[int], table: CostTable) -> float:
+    return sum(table.ms(len(run), max(lengths[at] for at in run)) for run in runs)
+
+
+def every_cut(order: list[int]) -> Iterator[list[list[int]]]:
+    """Yield each way to cut an order into runs."""
+    if not order:
+        yield []
+    for end in range(1, len(order) + 1):
+        yield from ([order[:end], *rest] for rest in every_cut(order[end:]))
 
 
 @given(lengths=LENGTHS, records=st.integers(1, 70), tokens=st.integers(1, 5000))
@@ -47,3 +66,35 @@ def test_token_types_and_the_integer_type_are_kept() -> None:
     assert padded.type_ids.tolist() == [[0, 2], [0, 0]]
     assert padded.ids.tolist() == [[5, 6], [7, 9]]
     assert {padded.ids.dtype, padded.mask.dtype, padded.type_ids.dtype} == {np.dtype("int32")}
+
+
+@given(LENGTHS, TABLES, st.integers(1, 20), st.integers(1, 5000), st.none() | st.floats(0.01, 200))
+def test_the_cheapest_cut_has_every_text_once_within_the_limits_and_never_costs_more_than_one_by_one(
+    lengths: list[int], table: CostTable, records: int, tokens: int, latency_ms: float | None
+) -> None:
+    runs = cheapest(lengths, table.ms, Limits(records, tokens), latency_ms)
+    assert sorted(at for run in runs for at in run) == list(range(len(lengths)))
+    for run in runs:
+        longest = max(lengths[at] for at in run)
+        assert 1 <= len(run) <= records
+        assert len(run) == 1 or len(run) * longest <= tokens
+        assert len(run) == 1 or latency_ms is None or table.ms(len(run), longest) <= latency_ms
+    alone = sum(table.ms(1, length) for length in lengths)
+    assert spent(runs, lengths, table) <= alone * (1 + 1e-9)
+
+
+@given(st.lists(st.integers(1, 140), max_size=8), TABLES, st.integers(1, 8), st.integers(1, 600))
+def test_no_other_cut_of_the_sorted_texts_costs_less(
+    lengths: list[int], table: CostTable, records: int, tokens: int
+) -> None:
+    found = spent(cheapest(lengths, table.ms, Limits(records, tokens), None), lengths, table)
+    for runs in every_cut(sorted(range(len(lengths)), key=lengths.__getitem__)):
+        if all(len(run) == 1 or (len(run) <= records and len(run) * lengths[run[-1]] <= tokens) for run in runs):
+            assert found <= spent(runs, lengths, table) * (1 + 1e-9)
+
+
+def test_short_texts_share_runs_and_long_ones_run_alone_where_that_is_quickest() -> None:
+    table = CostTable({(1, 8): 3.0, (4, 8): 8.0, (1, 128): 50.0, (4, 128): 220.0})
+    assert cheapest([128, 8, 8, 128, 8, 8], table.ms, Limits(4, 4096), None) == [[1, 2, 4, 5], [0], [3]]
+    assert cheapest([8] * 4, table.ms, Limits(4, 4096), 6.0) == [[0, 1], [2, 3]]
+    assert cheapest([8] * 4, table.ms, Limits(4, 4096), 1.0) == [[0], [1], [2], [3]]
