@@ -57,12 +57,12 @@ class StepContext:
         registry: where models live, a folder or an fsspec URL.
         threads: processor threads this step may keep busy; at least 1.
         batch_tokens: most tokens in one run of a model, padding included (`batch.max_tokens`).
-        batch_latency_ms: most that a run for several records may take (`batch.latency`); None for any time.
         version: for a model, the version that the plan resolved; an alias may have moved since.
         models: the names of the pipeline's models, in the order of the file.
         experiments: those of the pipeline, for a splitter.
         shard: which part of a sharded model to open, counted from 0; None means the whole.
         aliases: aliases that were moved since the registry's own: `reviews@prod` -> version.
+        batch_latency_ms: most that a run for several records may take (`batch.latency`); None for any time.
     """
 
     pipeline: str
@@ -70,12 +70,12 @@ class StepContext:
     registry: str
     threads: int = 1
     batch_tokens: int = 8192
-    batch_latency_ms: float | None = None
     version: str | None = None
     models: tuple[str, ...] = ()
     experiments: tuple[Experiment, ...] = ()
     shard: int | None = None
     aliases: Mapping[str, int] = field(default_factory=dict)
+    batch_latency_ms: float | None = None
 
 
 @dataclass(frozen=True)
