@@ -51,7 +51,7 @@ def main(model: str, texts_file: str, windows: int) -> None:
     from headrace.plugins.models.onnx_whole import Whole
     from headrace.plugins.models.tokenizer import open_tokenizer
 
-    folder, limits = Path(model), Limits(16, 4096)
+    folder, limits = Path(model), Limits(8, 4096)
     tokenizer = open_tokenizer(folder, "tokenizer.json", 256)
     graph = open_graph(folder / "model.onnx", threads=1, providers=["cpu"])
     whole = Whole(tokenizer, graph, limits)

@@ -43,7 +43,7 @@ class MicroBatch(Options):
     """How many records may share one run of the graph. Results do not depend on it, speed and memory do."""
 
     records: int = Field(
-        default=16, ge=1, le=_MOST_ROWS, description="most records in a run; of tensors by default all of a batch"
+        default=8, ge=1, le=_MOST_ROWS, description="most records in a run; of tensors by default all of a batch"
     )
     tokens: int = Field(default=4096, ge=1, description="most tokens in a run, padding included")
 
