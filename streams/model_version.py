@@ -11,7 +11,7 @@ from headrace.core.plan.plan import ModelPlan, Plan
 from headrace.core.plan.stages import StagePlan
 from headrace.core.step import ModelFacts, model_facts
 from headrace.streams.bisect import Trap
-from headrace.streams.machine import free_memory_bytes, usable_cores
+from headrace.streams.machine import free_memory_bytes
 from headrace.streams.opened import opened
 
 __all__ = ["open_version", "version_facts"]
@@ -32,7 +32,7 @@ def version_facts(plan: Plan, model: ModelPlan, number: int) -> ModelFacts:
     raise StepOpenError(fault, mend="update its plugin", place=model.step.place)
 
 
-def open_version(plan: Plan, model: ModelPlan, stage: StagePlan, version: str) -> tuple[Any, ExitStack]:
+def open_version(plan: Plan, model: ModelPlan, stage: StagePlan, version: str, threads: int) -> tuple[Any, ExitStack]:
     """Return the step of a stage in a version such as `reviews@2`, and what closes it.
 
     Raises:
@@ -43,7 +43,7 @@ def open_version(plan: Plan, model: ModelPlan, stage: StagePlan, version: str) -
     _refuse_inputs(facts, model.facts)
     _refuse_size(facts, stage)
     stack = ExitStack()
-    context = plan.context(model.step.name, usable_cores(), version=version, shard=stage.shard)
+    context = plan.context(model.step.name, threads, version=version, shard=stage.shard)
     try:
         return opened(model.step, context, stack), stack
     except BaseException:

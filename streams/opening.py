@@ -83,7 +83,7 @@ class Opener:
             plan.step.spec.name,
             self.retries,
             lambda: live.state.stopped_models,
-            lambda version: open_version(self.plan, plan, stage, version),
+            lambda version: open_version(self.plan, plan, stage, version, self._threads),
         )
         version, closing = plan.facts.version, ExitStack()
         self.closing.callback(found.close)

@@ -56,6 +56,7 @@ class WorkerSettings:
         connection: the broker's address.
         group: whose stages it runs.
         name: the worker's name, its identity in the consumer groups across restarts; None takes part unnamed.
+        threads: processor threads of a run of a model; None takes every core that this process may use.
         web_port: port for health and metrics; 0 lets the system choose, None serves none.
     """
 
@@ -63,6 +64,7 @@ class WorkerSettings:
     group: str = MAIN
     name: str | None = None
     web_port: int | None = None
+    threads: int | None = None
 
 
 async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
@@ -251,7 +253,9 @@ async def _both(
     )
 
     def open_steps() -> Pipe:
-        return open_pipe(plan, group, threads=usable_cores(), retries=retries, meter=meter, live=running)
+        return open_pipe(
+            plan, group, threads=settings.threads or usable_cores(), retries=retries, meter=meter, live=running
+        )
 
     opening = asyncio.create_task(asyncio.to_thread(open_steps))
     try:

@@ -14,12 +14,29 @@ import click
 from headrace.core.errors import HeadraceError, ProblemsError
 from headrace.streams.printable import printable, quiet_json
 
-__all__ = ["emit_json", "error_lines", "is_terminal", "json_option", "pipeline_argument", "printable", "say"]
+__all__ = [
+    "emit_json",
+    "error_lines",
+    "is_terminal",
+    "json_option",
+    "pipeline_argument",
+    "printable",
+    "say",
+    "threads_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 pipeline_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    envvar="HEADRACE_THREADS",
+    metavar="N",
+    help="Processor threads of a run of a model in each worker; without it, the cores there are, shared.",
+)
 
 
 def is_terminal(stream: Any = None) -> bool:

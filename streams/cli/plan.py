@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.streams.cli.output import emit_json, json_option, pipeline_argument, printable
+from headrace.streams.cli.output import emit_json, json_option, pipeline_argument, printable, threads_option
 
 if TYPE_CHECKING:
     from headrace.core.plan.plan import Plan
@@ -20,8 +20,11 @@ __all__ = ["plan"]
 @json_option
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="Print a Mermaid flowchart.")
 @click.option("--acls", "as_acls", is_flag=True, help="Print the rights that each group needs, as kafka-acls commands.")
+@threads_option
 @click.option("--principal", metavar="NAME", help="Whose rights --acls prints; without it, the user of the broker.")
-def plan(file: Path, *, as_json: bool, as_mermaid: bool, as_acls: bool, principal: str | None) -> None:
+def plan(
+    file: Path, *, as_json: bool, as_mermaid: bool, as_acls: bool, principal: str | None, threads: int | None
+) -> None:
     """Show what FILE compiles to: groups, stages, links, models, topics, and what is promised.
 
     Reads the file and what the registry says of its models; asks no broker and loads no model.
@@ -30,8 +33,8 @@ def plan(file: Path, *, as_json: bool, as_mermaid: bool, as_acls: bool, principa
     from headrace.core.plan.facts import plan_facts
     from headrace.core.plan.mermaid import mermaid
     from headrace.streams.cli.plan_text import tell_plan
-    from headrace.streams.machine import usable_cores
     from headrace.streams.registry import default_location
+    from headrace.streams.threads import threads_of
 
     if as_mermaid and (as_json or as_acls):
         raise click.UsageError("--mermaid and the others are two answers; ask for one.")
@@ -45,7 +48,7 @@ def plan(file: Path, *, as_json: bool, as_mermaid: bool, as_acls: bool, principa
         click.echo(mermaid(compiled), nl=False)
         return
     facts = plan_facts(compiled)
-    facts["machine"] = {"threads": usable_cores()}
+    facts["machine"] = threads_of(compiled, threads)._asdict()
     if as_json:
         emit_json(facts)
     else:

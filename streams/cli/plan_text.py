@@ -51,8 +51,13 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
         ("delivery", f"{delivery['guarantee'].replace('_', ' ')}, committed every {delivery['commit_every']:g} ms"),
         ("broker", _broker(facts["broker"])),
         ("registry", facts["registry"]),
-        ("machine", f"{facts['machine']['threads']} processor threads for the models"),
+        ("machine", _machine(facts["machine"])),
     ]
+
+
+def _machine(machine: Facts) -> str:
+    threads = machine["threads"]
+    return f"{threads} processor thread{'' if threads == 1 else 's'} a run of a model: {machine['reason']}"
 
 
 def _broker(named: str | None) -> str:

@@ -15,7 +15,7 @@ import click
 
 from headrace.core.errors import HeadraceError
 from headrace.streams.cli.errors import UnknownGroupError, WorkerNameError
-from headrace.streams.cli.output import error_lines, pipeline_argument, say
+from headrace.streams.cli.output import error_lines, pipeline_argument, say, threads_option
 
 if TYPE_CHECKING:
     from headrace.core.plan.plan import Plan
@@ -35,6 +35,7 @@ _WORKER = re.compile(r"[A-Za-z0-9._-]{1,100}")
     help="Name of this worker: it keeps its partitions across restarts.",
 )
 @click.option("--group", metavar="NAME", help="Run one worker of this group only; without it, all groups.")
+@threads_option
 @click.option("--web-port", type=click.IntRange(0, 65535), help="Serve /healthz, /readyz and /metrics on 127.0.0.1.")
 @click.option(
     "--log",
@@ -47,7 +48,16 @@ _WORKER = re.compile(r"[A-Za-z0-9._-]{1,100}")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
-def run(file: Path, *, worker: str | None, group: str | None, web_port: int | None, form: str, log_level: str) -> None:
+def run(
+    file: Path,
+    *,
+    worker: str | None,
+    group: str | None,
+    threads: int | None,
+    web_port: int | None,
+    form: str,
+    log_level: str,
+) -> None:
     """Run the pipeline of FILE until Ctrl-C or SIGTERM; batches in flight end first.
 
     A pipeline of several groups runs as that many child processes, which are started again when they die. With
@@ -68,7 +78,11 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
     if chosen is None:
         from headrace.streams.cli.run_groups import run_groups
 
-        sys.exit(run_groups(plan, connection, worker=worker, web_port=web_port, form=form, log_level=log_level))
+        sys.exit(
+            run_groups(
+                plan, connection, worker=worker, threads=threads, web_port=web_port, form=form, log_level=log_level
+            )
+        )
     from headrace.streams.log import set_up_logs
     from headrace.streams.moved import moved_aliases
     from headrace.streams.worker import WorkerSettings
@@ -80,7 +94,7 @@ def run(file: Path, *, worker: str | None, group: str | None, web_port: int | No
             aliases = moved_aliases(connection, plan.pipeline)
         if aliases:
             plan = compile_file(file, registry=default_location(), aliases=aliases)
-    settings = WorkerSettings(connection=connection, group=chosen, name=worker, web_port=web_port)
+    settings = WorkerSettings(connection=connection, group=chosen, name=worker, web_port=web_port, threads=threads)
     _work(plan, settings, in_json=form == "json")
 
 

@@ -37,9 +37,9 @@ def test_a_version_with_other_inputs_is_refused(tmp_path: Path) -> None:
     plan = compile_file(file, registry=registry.location)
     stage = plan.stage("net")
     assert stage is not None
-    step, closing = open_version(plan, plan.models["net"], stage, "digits@2")
+    step, closing = open_version(plan, plan.models["net"], stage, "digits@2", 1)
     with closing:
         assert step.look().inputs == ("x",)
     with pytest.raises(HeadraceError) as caught:
-        open_version(plan, plan.models["net"], stage, "digits@3")
+        open_version(plan, plan.models["net"], stage, "digits@3", 1)
     assert caught.value.fault == "digits@3 takes pixels float32[784], which is not what the running plan reads"

@@ -65,7 +65,10 @@ def test_the_head_says_input_batch_broker_and_machine(
     assert lines["input"].strip() == (
         "reviews as json, text at body, unit at user, starting at earliest, at most 1 MiB a message"
     )
-    assert lines["machine"].strip() == f"{usable_cores()} processor threads for the models"
+    cores = usable_cores()
+    cored = f"{cores} core{'s' * (cores > 1)} that this process may use"
+    assert lines["machine"].strip() == f"{cores} processor thread{'s' * (cores > 1)} a run of a model: {cored}"
+    assert "3 processor threads a run of a model: as --threads" in headrace("plan", pipeline_file, "--threads", 3).out
     assert "the embedded one" in lines["broker"]
     monkeypatch.setenv("HEADRACE_BROKER", "kafka:9092")
     assert "kafka:9092 (HEADRACE_BROKER)" in headrace("plan", pipeline_file).out
@@ -95,7 +98,8 @@ def test_a_program_gets_everything_as_json(headrace: Headrace, pipeline_file: Pa
     dead = facts["topics"][3]
     assert (dead["name"], dead["role"], dead["partitions"]) == ("reviews.dead", "dead", None)
     assert dead["config"]["retention.ms"] == "-1"
-    assert facts["machine"] == {"threads": usable_cores()}
+    cores = usable_cores()
+    assert facts["machine"].items() >= {"cores": cores, "workers": 1, "threads": cores}.items()
     assert facts["plan"] in headrace("plan", pipeline_file).out
 
 
