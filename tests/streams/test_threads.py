@@ -9,6 +9,7 @@ import pytest
 from headrace.streams.threads import threads_of
 from tests.support.planned import compiled
 
+ONE = {"models": {"quick": {"cut": {"version": "quick@1"}}}, "route": {"single": {"model": "quick"}}}
 THREE = {"groups": {"quick": {"models": ["quick"], "replicas": 2}, "expert": {"models": ["expert"]}}}
 
 
@@ -22,7 +23,7 @@ def test_workers_that_start_together_share_the_cores_and_each_has_one_at_least(
 
 
 def test_one_worker_has_all_cores(tmp_path: Path) -> None:
-    found = threads_of(compiled(tmp_path), cores=8)
+    found = threads_of(compiled(tmp_path, **ONE), cores=8)
     assert (found.threads, found.reason) == (8, "8 cores that this process may use")
 
 
