@@ -22,7 +22,7 @@ def measure(folder: Path, model: Path, texts: list[str], runs: int) -> Table:
     file = folder / "batching.json"
     file.write_text(json.dumps(texts))
     words = ["taskset", "-c", str(MEASURED_CORE), sys.executable, "-m", "benchmarks.batching", str(model), str(file)]
-    done = [subprocess.run([*words, str(4 * runs)], capture_output=True, text=True, check=True) for _ in range(runs)]
+    done = [subprocess.run([*words, str(2 * runs)], capture_output=True, text=True, check=True) for _ in range(runs)]
     found = [json.loads(each.stdout) for each in done]
     seconds = {way: [one for each in found for one in each[way]] for way in WAYS}
     *others, ours = (seconds[way] for way in WAYS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from headrace.core.errors import StepOpenError
-from headrace.core.record import Message, Position
+from headrace.core.record import Batch, Message, Output, Position
 from headrace.core.wire.result import ResultBody
 from headrace.streams.bisect import Retries
 from headrace.streams.link import Outbound
@@ -337,3 +338,26 @@ def test_what_is_closed_twice_is_closed_once(opened: Opened, monkeypatch: pytest
     pipe.close()
     pipe.close()
     assert closed == ["echo"]
+
+
+class Warming:
+    """A model that notes when it gets warm."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self._seen = seen
+
+    def warm_up(self) -> None:
+        self._seen.append("warm")
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        return [{} for _ in batch]
+
+
+def test_models_are_warm_before_the_thread_that_runs_batches_has_its_first_one(opened: Opened) -> None:
+    seen: list[str] = []
+    pipe = opened()
+    pipe.models["echo"].load("echo@2", Warming(seen))
+    with ThreadPoolExecutor(1) as executor:
+        pipe.use(executor)
+        executor.submit(seen.append, "batch").result(30)
+    assert seen == ["warm", "batch"]
