@@ -179,7 +179,7 @@ def _rate(bench: Bench, point: Point, name: str, seconds: float) -> Rate:
     file.write_text(HEAD.format(name=name, topic=point.topic) + point.file)
     bench.make(target, point.partitions)
     with bench.child(headrace("run", str(file)), f"{name}.log") as process:
-        return bench.rate(process, target, warm=point.warm, seconds=seconds)
+        return bench.rate(process, target, warm=point.warm, seconds=seconds, by_reading=point.file == ONCE)
 
 
 def _values(count: int, keys: int = 100, size: int = 100) -> Sequence[bytes]:

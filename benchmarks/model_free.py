@@ -24,6 +24,7 @@ delivery: {{guarantee: {guarantee}}}
 FAUST, LOOP, LOOP_ONCE = "Faust agent", "aiokafka loop", "aiokafka loop, exactly once"
 QUIX, QUIX_ONCE, BYTEWAX = "Quix Streams", "Quix Streams, exactly once", "Bytewax"
 OURS, OURS_ONCE = "pipeline", "pipeline, exactly once"
+ONCE = "exactly_once"
 
 Measure = Callable[[Bench, str, float], Rate]
 
@@ -69,16 +70,15 @@ def _ratios(rates: Mapping[str, list[Rate]], other: str, ours: str | None = None
 
 def _engines(with_peers: str) -> dict[str, Measure]:
     here, flow = sys.executable, "benchmarks.peers.bytewax_flow:flow"
-    once = "exactly_once"
     return {
         FAUST: partial(_peer, [here, "-m", "benchmarks.peers.faust_agent", "worker", "-l", "warn"], ""),
         LOOP: partial(_peer, [here, "-m", "benchmarks.peers.aiokafka_loop"], "at_least_once"),
         QUIX: partial(_peer, [with_peers, "-m", "benchmarks.peers.quix_app"], "at_least_once"),
         BYTEWAX: partial(_peer, [with_peers, "-m", "bytewax.run", flow], "at_least_once"),
         OURS: partial(_pipeline, "at_least_once"),
-        LOOP_ONCE: partial(_peer, [here, "-m", "benchmarks.peers.aiokafka_loop"], once),
-        QUIX_ONCE: partial(_peer, [with_peers, "-m", "benchmarks.peers.quix_app"], once),
-        OURS_ONCE: partial(_pipeline, once),
+        LOOP_ONCE: partial(_peer, [here, "-m", "benchmarks.peers.aiokafka_loop"], ONCE),
+        QUIX_ONCE: partial(_peer, [with_peers, "-m", "benchmarks.peers.quix_app"], ONCE),
+        OURS_ONCE: partial(_pipeline, ONCE),
     }
 
 
@@ -87,11 +87,12 @@ def _peer(words: list[str], guarantee: str, bench: Bench, name: str, seconds: fl
     bench.make(target)
     bench.environ.update(SOURCE="plain", TARGET=target, BOOTSTRAP=bench.bootstrap, GUARANTEE=guarantee, COMMIT_S="0.1")
     with bench.child(words, f"{name}.log") as process:
-        return bench.rate(process, target, warm=4000, seconds=seconds)
+        return bench.rate(process, target, warm=4000, seconds=seconds, by_reading=guarantee == ONCE)
 
 
 def _pipeline(guarantee: str, bench: Bench, name: str, seconds: float) -> Rate:
     file = bench.folder / f"{name}.yaml"
     file.write_text(PIPELINE.format(name=name, guarantee=guarantee))
+    bench.make(f"{name}.out")
     with bench.child(headrace("run", str(file)), f"{name}.log") as process:
-        return bench.rate(process, f"{name}.out", warm=4000, seconds=seconds)
+        return bench.rate(process, f"{name}.out", warm=4000, seconds=seconds, by_reading=guarantee == ONCE)
