@@ -25,6 +25,7 @@ __all__ = [
     "ModelFacts",
     "Opens",
     "Part",
+    "Plain",
     "Postprocess",
     "Preprocess",
     "Result",
@@ -200,8 +201,29 @@ class Result(NamedTuple):
     body: dict[str, Any]
 
 
+class Plain(NamedTuple):
+    """Says of a sink that it writes just what a result is, its body as JSON with its headers, to one topic.
+
+    Attributes:
+        topic: which.
+        by_unit: whether the key is the record's unit; else it is that of the message that came in.
+    """
+
+    topic: str
+    by_unit: bool = False
+
+    def key(self, record: Record) -> bytes | None:
+        """Return the key of a record's result."""
+        if not self.by_unit:
+            return record.key
+        return None if record.unit is None else record.unit.encode("utf-8", "replace")
+
+
 class Sink(Protocol):
-    """Delivers results. Its options have `when`; the runtime hands it only what `when` selects."""
+    """Delivers results. Its options have `when`; the runtime hands it only what `when` selects.
+
+    One with a property `plain -> Plain` need not be asked: the runtime writes a whole batch for it, the same messages.
+    """
 
     def outgoing(self, results: Sequence[Result]) -> Sequence[Outgoing]:
         """Return the Kafka messages to send for these results, one each, in order."""

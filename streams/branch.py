@@ -32,6 +32,11 @@ class Branches:
         self._base, self._variants = base, variants
         self._choose = choose or (lambda record: met(record, variants))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record goes through anything."""
+        return not self._base and not self._variants
+
     def run(self, slots: Sequence[Slot]) -> None:
         """Run every record through its legs."""
         if not self._variants:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from headrace.core.config.expression import Expression
 from headrace.core.errors import StepContractError
 from headrace.core.plan.plan import OutputPlan
 from headrace.core.record import Outgoing
-from headrace.core.step import Result, Sink
+from headrace.core.step import Plain, Result, Sink
 from headrace.core.wire.dead import Failure
 from headrace.streams.bisect import Retries, Trap, as_failure, isolate, owed
+from headrace.streams.ends import Ends
 from headrace.streams.slot import Slot
 
 __all__ = ["STAGE", "Deliver"]
 
 STAGE = "egress"
+_UNFINISHED = ("filtered", "expired")
 _BYTES = (bytes, type(None))  # a union would be made anew for every header
 
 
@@ -32,40 +35,52 @@ class Deliver:
     def __init__(self, output: OutputPlan, sink: Sink, retries: Retries, others: Collection[str] = ()) -> None:
         self._output, self._sink, self._retries = output, sink, retries
         self._others = frozenset(others) - {output.name}
+        self._plain: Plain | None = getattr(sink, "plain", None)
 
-    def run(self, slots: Sequence[Slot], bodies: Sequence[dict[str, Any] | None]) -> None:
-        """Add to each slot what this output sends for it, or why it cannot.
-
-        Args:
-            slots: the batch.
-            bodies: the result of each slot; None where the record failed.
-        """
-        chosen = [
-            (slot, Result(slot.record, body))
-            for slot, body in zip(slots, bodies, strict=True)
-            if body is not None
-            and slot.record is not None
-            and slot.record.only_output not in self._others
-            and self._selects(slot, body)
-        ]
+    def run(self, ends: Ends) -> None:
+        """Add to each slot what this output sends for it, or why it cannot."""
+        chosen = self._chosen(ends)
         if not chosen:
             return
-        results = [result for _, result in chosen]
         with Trap() as trap:
-            messages = self._checked(self._sink.outgoing(results), len(results))
-            for (slot, _), message in zip(chosen, messages, strict=True):
-                slot.outgoing.append((self._output.name, message))
+            self._add(chosen, self._messages(chosen, ends))
         if trap.error is not None:
-            self._escape(chosen, trap.error)
+            self._escape(chosen, self._results(chosen, ends), trap.error)
 
-    def _selects(self, slot: Slot, body: dict[str, Any]) -> bool:
-        unfinished = body["status"] in ("filtered", "expired")
-        if unfinished and not self._output.takes_unfinished:
-            return False
-        if self._output.when is None:
-            return True
+    def _chosen(self, ends: Ends) -> list[Slot]:
+        others, takes = self._others, self._output.takes_unfinished
+        due = [
+            slot
+            for slot in ends.slots
+            if (record := slot.record) is not None
+            and record.only_output not in others
+            and (takes or record.status not in _UNFINISHED)
+        ]
+        when = self._output.when
+        if when is None:
+            return due
+        bodies = ends.bodies
+        return [slot for slot in due if self._selects(slot, when, bodies[id(slot)])]
+
+    def _messages(self, chosen: Sequence[Slot], ends: Ends) -> Sequence[Outgoing]:
+        if self._plain is not None:
+            with Trap():  # the sink itself says what is wrong
+                return ends.messages(chosen, self._plain)
+        results = self._results(chosen, ends)
+        return self._checked(self._sink.outgoing(results), len(results))
+
+    def _results(self, chosen: Sequence[Slot], ends: Ends) -> list[Result]:
+        bodies = ends.bodies
+        return [Result(slot.record, bodies[id(slot)]) for slot in chosen if slot.record is not None]
+
+    def _add(self, chosen: Sequence[Slot], messages: Sequence[Outgoing]) -> None:
+        name = self._output.name
+        for slot, message in zip(chosen, messages, strict=True):
+            slot.outgoing.append((name, message))
+
+    def _selects(self, slot: Slot, when: Expression, body: dict[str, Any]) -> bool:
         with Trap() as trap:
-            return self._output.when.holds(body)
+            return when.holds(body)
         if trap.error is not None:
             slot.dead.append(self._failure(trap.error))
         return False
@@ -82,9 +97,9 @@ class Deliver:
     def _ask(self, results: list[Result]) -> Sequence[Outgoing]:
         return self._checked(self._sink.outgoing(results), len(results))
 
-    def _escape(self, chosen: list[tuple[Slot, Result]], error: BaseException) -> None:
-        outcomes = isolate(self._ask, list, [result for _, result in chosen], error, self._retries)
-        for (slot, _), (outcome, attempts) in zip(chosen, outcomes, strict=True):
+    def _escape(self, chosen: Sequence[Slot], results: list[Result], error: BaseException) -> None:
+        outcomes = isolate(self._ask, list, results, error, self._retries)
+        for slot, (outcome, attempts) in zip(chosen, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 slot.dead.append(self._failure(outcome, attempts))
             else:

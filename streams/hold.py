@@ -136,6 +136,11 @@ class Holding:
             return False
         return self.waits(slot) or any(self._is_final(slot, failure) for failure in slot.failures)
 
+    @property
+    def may_hold(self) -> bool:
+        """Whether a failure may hold up a partition at all."""
+        return self._rules.cuts
+
     def waits(self, slot: Slot) -> bool:
         """Whether a slot holds up its partition because its failure may pass."""
         if self._is_skipped(slot):
@@ -165,7 +170,7 @@ class Holding:
     def cut(self, slots: Sequence[Slot]) -> tuple[list[Slot], list[Held]]:
         """Return the slots before the first of each partition that holds it up, and those first ones."""
         first: dict[Tp, Held] = {}
-        for slot in slots:
+        for slot in slots if self.may_hold else ():
             tp = slot.carrier.topic, slot.carrier.partition
             if tp not in first and self.holds(slot):
                 first[tp] = self._held(slot)

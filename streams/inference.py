@@ -6,19 +6,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from headrace.core.config.expression import Expression, compile_expression
 from headrace.core.errors import HeadraceError, ModelOutputError, StepContractError
 from headrace.core.plan.stages import StagePlan
-from headrace.core.record import Batch, Record
+from headrace.core.record import Batch, Output, Record
 from headrace.core.routing.chain import handed_on
 from headrace.core.routing.errors import BranchExpiredError
-from headrace.core.routing.slip import Slip, advance, next_part, pass_over
+from headrace.core.routing.slip import Slip, advance, ends_alike, next_part, pass_over
 from headrace.core.wire.errors import ModelStoppedError, PlanChangedError
-from headrace.core.wire.json import encode
+from headrace.core.wire.json import encode, encode_strictly
 from headrace.streams.bisect import Retries, Trap, as_failure
 from headrace.streams.deadline import expired, how_late, is_late
 from headrace.streams.leg import Leg
@@ -35,6 +37,12 @@ REFUSED_S = 30.0  # a version that cannot be loaded is not tried again at each b
 class Infer(Leg):
     """Runs a model: each record gets the output, and its slip moves on."""
 
+    def __init__(self, *leg: Any) -> None:
+        super().__init__(*leg)
+        self._said: list[tuple[Output, bytes] | None] = []
+        self._before: Slip | None = None
+        self._after: Slip | None = None
+
     def run(self, slots: Sequence[Slot]) -> int:
         """Run the model; each record that it served carries the time of its batch."""
         begun = time.perf_counter()
@@ -42,7 +50,8 @@ class Infer(Leg):
         took_ms = (time.perf_counter() - begun) * 1000
         for slot in slots:
             if slot.record is not None:
-                slot.record = slot.record.replace(inference_ms=slot.record.inference_ms + took_ms)
+                # What `changed` returned is known to nobody else yet: no need for another copy.
+                msgspec.structs.force_setattr(slot.record, "inference_ms", slot.record.inference_ms + took_ms)
         return count
 
     def changed(self, record: Record, answer: Any) -> Record:
@@ -52,10 +61,27 @@ class Infer(Leg):
             ModelOutputError: HR605, the output is no JSON object.
             ChainTextError: HR518, it has no text where the next model of a chain reads.
         """
-        if not isinstance(answer, Mapping):
+        if type(answer) is not dict and not isinstance(answer, Mapping):
             raise ModelOutputError(f"the model returned {type(answer).__name__}, not an object", mend="return a dict")
-        _refuse_unwritable(answer)
-        return handed_on(record, answer, advance(_slip(record), answer, _accepts))
+        written = _written(answer)
+        self._said.append(None if written is None else (answer, written))
+        slip = record.slip
+        if slip is not None and slip is self._before and self._after is not None:
+            return msgspec.structs.replace(record, output=answer, slip=self._after)
+        found = handed_on(record, answer, advance(_slip(record), answer, _accepts))
+        # Most records of a batch share their slip, and where it leads depends on no answer.
+        self._before, self._after = (slip, found.slip) if slip is not None and ends_alike(slip) else (None, None)
+        return found
+
+    def _taken(self, records: Sequence[Record], answers: Sequence[Any]) -> list[Record]:
+        self._said = []
+        return super()._taken(records, answers)
+
+    def _give(self, slots: Sequence[Slot], records: Sequence[Record]) -> None:
+        super()._give(slots, records)
+        for slot, said in zip(slots, self._said, strict=False):
+            slot.said = said
+        self._said = []
 
 
 class RunLastPart(Infer):
@@ -172,8 +198,9 @@ class ModelStage:
                 self._pass_over(slot)
             return 0
         count = 0
-        for version in dict.fromkeys(_version(slot) for slot in due):
-            own = [slot for slot in due if _version(slot) == version]
+        wanted = [_version(slot) for slot in due]
+        for version in dict.fromkeys(wanted):
+            own = [slot for slot, other in zip(due, wanted, strict=True) if other == version]
             leg = self._leg(version, own)
             if leg is not None:
                 count += leg.run(own)
@@ -186,8 +213,11 @@ class ModelStage:
         Of a branch only its join is told so: others may have answered in time, and it has the last word.
         """
         now_ms, name = time.time() * 1000, self.stage.name
-        for slot in due:
-            if slot.record is None or not is_late(slot.record, now_ms):
+        late = [slot for slot in due if slot.record is not None and is_late(slot.record, now_ms)]
+        if not late:
+            return due
+        for slot in late:
+            if slot.record is None:
                 continue
             if slot.is_branch:
                 slot.fail(self._failure(BranchExpiredError(how_late(slot.record, now_ms, name))))
@@ -229,8 +259,10 @@ class ModelStage:
 
 
 def _version(slot: Slot) -> str:
-    candidate = slot.record.slip.next if slot.record is not None and slot.record.slip is not None else None
-    return candidate.version or "" if candidate is not None else ""
+    slip = slot.record.slip if slot.record is not None else None
+    if slip is None or slip.at is None:
+        return ""
+    return slip.decision.steps[slip.at].version or ""
 
 
 def _slip(record: Record) -> Slip:
@@ -244,14 +276,20 @@ def stopped_error(model: str) -> ModelStoppedError:
     return ModelStoppedError(f"model {model!r} is stopped", mend=f"`headrace model start FILE {model}`, then redrive")
 
 
-def _refuse_unwritable(output: Mapping[str, Any]) -> None:
-    """Find out at the model, not at the sink, whose fault it is that a result cannot be written; 1 us an output."""
+def _written(output: Mapping[str, Any]) -> bytes | None:
+    """Find out at the model, not at the sink, whose fault it is that a result cannot be written.
+
+    Returns it as JSON, so that it is written once; None where that depends on what stands beside it.
+    """
     try:
+        with suppress(UnicodeEncodeError):
+            return encode_strictly(output)
         encode(output)
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelOutputError(
             f"the model's output is not plain JSON: {error}", mend="return str, int, float, bool, None, lists and dicts"
         ) from None
+    return None
 
 
 def _accepts(rule: str, output: Mapping[str, Any]) -> bool:

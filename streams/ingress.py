@@ -119,6 +119,7 @@ class Route(Leg):
     def __init__(self, *leg: Any, joins: bool) -> None:
         super().__init__(*leg)
         self._joins = joins
+        self._last: Slip | None = None
 
     def changed(self, record: Record, answer: Any) -> Record:
         """Return the record with its slip.
@@ -126,6 +127,8 @@ class Route(Leg):
         Raises:
             StepContractError: HR603, it is no decision, or one that cannot be followed.
         """
+        if self._last is not None and answer is self._last.decision:  # most routers decide alike of many records
+            return msgspec.structs.replace(record, slip=self._last)
         if not isinstance(answer, Decision):
             raise StepContractError(f"the router returned {type(answer).__name__}, not a Decision", mend="return one")
         fault = decision_fault(answer)
@@ -135,7 +138,8 @@ class Route(Leg):
             raise StepContractError(
                 "the router asks several models at once and did not say so beforehand", mend="name it in `joins()`"
             )
-        return record.replace(slip=Slip(policy=self.plugin, decision=answer))
+        self._last = Slip(policy=self.plugin, decision=answer)
+        return record.replace(slip=self._last)
 
 
 class Address:
@@ -152,16 +156,21 @@ class Address:
         self._post = {key: variant for key, variant in plan.variants.items() if variant.postprocess is not None}
 
     def run(self, slots: Sequence[Slot]) -> None:
-        """Address every record that has a slip; one whose router chose a model that there is not, fails."""
-        made: dict[tuple[int, Variant | None], Decision] = {}
+        """Address every record that has a slip; one whose router chose a model that there is not, fails.
+
+        Records of one slip get one slip again.
+        """
+        made: dict[tuple[int, Variant | None], Slip] = {}
+        changed, post, plan = self._changed, self._post, self._live.seen.plan
         for slot in slots:
             record = slot.record
             if record is None or record.slip is None or not record.is_live:
                 continue
-            decision = record.slip.decision
-            change = met(record, self._changed) if self._changed else None
-            key = id(decision), change
-            if key not in made:
+            change = met(record, changed) if changed else None
+            key = id(record.slip), change
+            slip = made.get(key)
+            if slip is None:
+                decision = record.slip.decision
                 stranger = next((each.model for each in decision.steps if each.model not in self._known), None)
                 if stranger is not None:
                     error = StepContractError(
@@ -169,10 +178,10 @@ class Address:
                     )
                     slot.fail(as_failure(error, stage=STAGE, plugin=record.slip.policy))
                     continue
-                made[key] = self._addressed(decision, self._changed[change] if change else None)
-            slip = msgspec.structs.replace(record.slip, decision=made[key])
-            variant = met(record, self._post) if self._post else None
-            slot.record = record.replace(slip=slip, plan=self._live.seen.plan, postprocess_of=variant)
+                new = self._addressed(decision, changed[change] if change else None)
+                slip = made[key] = msgspec.structs.replace(record.slip, decision=new)
+            variant = met(record, post) if post else None
+            slot.record = msgspec.structs.replace(record, slip=slip, plan=plan, postprocess_of=variant)
 
     def _addressed(self, decision: Decision, change: VariantPlan | None) -> Decision:
         state = self._live.seen

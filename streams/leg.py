@@ -49,14 +49,17 @@ class Leg:
                 slot.fail(failure)
             return len(chosen)
         with Trap() as trap:
-            changed = self._taken(records, self._call(Batch(records)))
-            for slot, record in zip(chosen, changed, strict=True):
-                slot.record = record
+            self._give(chosen, self._taken(records, self._call(Batch(records))))
         if trap.error is not None:
             self._escape(chosen, records, trap.error)
         else:
             self._breaker.note(None)
         return len(chosen)
+
+    def _give(self, slots: Sequence[Slot], records: Sequence[Record]) -> None:
+        """Take what the whole batch became."""
+        for slot, record in zip(slots, records, strict=True):
+            slot.record = record
 
     def _works(self, record: Record) -> bool:
         """Whether a step in quarantine takes this record; it is asked now and then only."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -89,6 +88,9 @@ class Meter:
 
     def failed(self, slots: Sequence[Slot]) -> None:
         """Count the records of a batch that failed, and the results that an output could not take."""
+        slots = [slot for slot in slots if slot.failure is not None or slot.dead]
+        if not slots:
+            return
         failures = [slot.failure for slot in slots if slot.failure is not None]
         codes = Tally(failure.code for failure in failures if not failure.waits)
         if codes:
@@ -100,12 +102,12 @@ class Meter:
         for code, count in codes.items():
             self._dead.labels(self._pipeline, code).inc(count)
 
-    def ended(self, bodies: Sequence[dict[str, Any] | None]) -> None:
-        """Count how the records of a batch that came to their end did so."""
-        ends = Tally(body["status"] for body in bodies if body is not None)
-        for status, count in ends.items():
+    def ended(self, ends: Iterable[tuple[str, float]]) -> None:
+        """Count how the records of a batch that came to their end did so, and how many seconds each took."""
+        told = list(ends)
+        for status, count in Tally(status for status, _ in told).items():
             self._records.labels(self._pipeline, status).inc(count)
-        self._total_seconds.observe(body["timings"]["total"] / 1000 for body in bodies if body is not None)
+        self._total_seconds.observe(seconds for _, seconds in told)
 
     def in_flight(self, stage: str, count: int) -> None:
         """Note how many records a stage has read whose results are not all acknowledged."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,11 +19,12 @@ from headrace.core.record import Message, Position
 from headrace.core.wire.dead import Failure
 from headrace.core.wire.errors import PlanChangedError, SkippedError
 from headrace.core.wire.frame import decode_frame
-from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
+from headrace.core.wire.result import ResultFacts, Spent
 from headrace.core.wire.retry import waited
 from headrace.streams.bisect import Trap, as_failure
 from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
+from headrace.streams.ends import Ends
 from headrace.streams.eras import Eras
 from headrace.streams.exposures import Exposures
 from headrace.streams.fallback import Fallback
@@ -76,9 +77,6 @@ class Outcome(NamedTuple):
 Condemn = Callable[[Message, Failure, bool], Outcome]
 """Lets the records of a message fail without running them; if so asked, also those that wait for no more than it."""
 
-_Bodies = list[tuple[Slot, dict[str, Any] | None]]
-"""Records that ended, each with the body of its result."""
-
 
 class _Way(NamedTuple):
     """How the records of a stage leave this process, and which of them do not."""
@@ -94,7 +92,7 @@ class _Way(NamedTuple):
             held |= {one.tp: one for one in more}
             shipments = self.outbound.pack(slots)
             # Which may find records that cannot travel; then nothing behind them does.
-            if not any(self.holding.holds(slot) for slot in slots):
+            if not self.holding.may_hold or not any(self.holding.holds(slot) for slot in slots):
                 return slots, shipments, list(held.values())
 
 
@@ -142,6 +140,7 @@ class Pipe:
         self._fan = Fan(models, has_egress=egress is not None, stopped=lambda: live.state.stopped_models)
         self._eras = Eras(in_turn=plan.keeps_turns)
         self._keeps_joins, self._keeps_turns = plan.keeps_joins, plan.keeps_turns
+        self._may_join = bool(plan.joins) or plan.keeps_turns
 
     def entry(
         self, stage: str, outbound: Outbound, joiner: Joiner | None = None, holding: Holding | None = None
@@ -238,7 +237,8 @@ class Pipe:
 
     def _from_input(self, messages: Sequence[Message], way: _Way) -> Outcome:
         clock = _Clock(time.time() * 1000, time.perf_counter())
-        slots = [self._arrived(message) for message in messages]
+        aside = self._plan.retry_topic
+        slots = [Slot(one) if one.position.topic != aside else self._arrived(one) for one in messages]
         steps = self._ingress
         if steps is None:
             raise ValueError("this group has no ingress")
@@ -306,10 +306,12 @@ class Pipe:
             if slot.failure is not None and self._is_joined(stage, slot) and not holding.holds(slot):
                 slot.report(may_pass=holding.passes_on and not slot.is_branch)
         spent = self._spent(clock, routed)
-        bodies: _Bodies = []
+        ends: Ends | None = None
         if self._egress is not None:
-            here = [slot for slot in slots if slot.next_stage == EGRESS and not self._is_joined(stage, slot)]
-            bodies = self._end(self._egress, here, spent, holding)
+            here = [slot for slot in slots if slot.next_stage == EGRESS]
+            if stage != INGRESS or self._may_join:
+                here = [slot for slot in here if not self._is_joined(stage, slot)]
+            ends = self._end(self._egress, here, spent, holding)
         self._leave(slots, spent)
         if stage == INGRESS and (self._keeps_joins or self._keeps_turns):
             self._eras.stamp(slots)
@@ -319,7 +321,8 @@ class Pipe:
             way.outbound.call(kept)
         self._meter.failed(kept)
         still = {id(slot) for slot in kept} if held else None
-        self._meter.ended([body for slot, body in bodies if still is None or id(slot) in still])
+        if ends is not None:
+            self._meter.ended(ends.told(still))
         return Outcome(kept, shipments, held)
 
     def _is_joined(self, stage: str, slot: Slot) -> bool:
@@ -351,7 +354,7 @@ class Pipe:
     def _infer(self, slots: Sequence[Slot], holding: Holding) -> None:
         """Run models until no record goes to one of this process; each round is one step further along every slip."""
         while True:
-            due = {stage for slot in slots if (stage := slot.next_stage) in self.models}
+            due = {slot.next_stage for slot in slots} & self.models.keys()
             if not due:
                 return
             for name in [name for name in self.models if name in due]:
@@ -360,22 +363,18 @@ class Pipe:
                 self._meter.model(name, count, time.perf_counter() - begun)
             self._rescue(slots, holding)
 
-    def _end(self, steps: EgressSteps, ending: Sequence[Slot], spent: Spent, holding: Holding) -> _Bodies:
-        """Bring records to their end; return each with the body of its result."""
+    def _end(self, steps: EgressSteps, ending: Sequence[Slot], spent: Spent, holding: Holding) -> Ends:
+        """Bring records to their end."""
         begun = time.perf_counter()
         steps.postprocess.run(ending)
         self._rescue(ending, holding)
         took_ms = (time.perf_counter() - begun) * 1000
-        spent = spent.after(took_ms)
-        now = iso_time(spent.ended_ms)
-        bodies = [
-            result_body(slot.record, self._facts, spent, now) if slot.record is not None else None for slot in ending
-        ]
+        ends = Ends(ending, self._facts, spent.after(took_ms), is_as_said=steps.postprocess.is_empty)
         for deliver in steps.deliver:
-            deliver.run(ending, bodies)
+            deliver.run(ends)
         for slot in ending:
             slot.is_done = True
-        return list(zip(ending, bodies, strict=True))
+        return ends
 
     def _expose(self, exposures: Exposures, slots: Sequence[Slot]) -> None:
         for slot in slots:
@@ -399,6 +398,8 @@ class Pipe:
                 slot.record = record.replace(begun_ms=spent.begun_ms, preprocess_ms=spent.preprocess_ms)
 
     def _skip(self, stage: str, slots: Sequence[Slot]) -> None:
+        if stage not in self._live.state.skips:
+            return
         is_skipped = self._skips(stage)
         for slot in slots:
             if slot.message is not None and is_skipped(slot.carrier):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from headrace.core.plan.stages import EGRESS
-from headrace.core.record import Headers, Message, Outgoing, Position, Record
+from headrace.core.record import Headers, Message, Outgoing, Output, Position, Record
 from headrace.core.wire.dead import Failure
 
 __all__ = ["Slot"]
@@ -25,6 +25,7 @@ class Slot:
         outgoing: the results to send, by the name of their output.
         closing: what is to be sent in this order once everything else of the batch is acknowledged.
         dead: failures of single outputs; the other outputs still get the result.
+        said: what its last model answered, and that as JSON; None where nobody kept it.
         is_done: whether it needs nothing more from this process: it was delivered.
     """
 
@@ -38,6 +39,7 @@ class Slot:
         "outgoing",
         "record",
         "remains",
+        "said",
         "source",
     )
 
@@ -49,7 +51,7 @@ class Slot:
         carrier: Position | None = None,
     ) -> None:
         self.message, self.record = message, record
-        where = source or (message.position if message else record.source if record else None)
+        where = source or (message.position if message is not None else record.source if record is not None else None)
         if where is None:
             raise ValueError("a slot needs a message, a record or a position")
         self.source, self.carrier = where, carrier or where
@@ -58,6 +60,7 @@ class Slot:
         self.outgoing: list[tuple[str, Outgoing]] = []
         self.closing: list[Outgoing] = []
         self.dead: list[Failure] = []
+        self.said: tuple[Output, bytes] | None = None
         self.is_done = False
 
     @property
@@ -71,9 +74,10 @@ class Slot:
         record = self.record
         if record is None or self.is_done:
             return None
-        if not record.is_live or record.slip is None:
+        slip = record.slip
+        if slip is None or slip.at is None or record.status != "ok":
             return EGRESS
-        return record.slip.next_stage or EGRESS
+        return slip.next_stage or EGRESS
 
     @property
     def headers(self) -> Headers:

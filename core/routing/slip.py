@@ -10,7 +10,7 @@ import msgspec
 from headrace.core.failure import Failure
 from headrace.core.routing.decision import Candidate, Decision
 
-__all__ = ["Accepts", "Joined", "Slip", "advance", "fan_out", "next_part", "pass_over"]
+__all__ = ["Accepts", "Joined", "Slip", "advance", "ends_alike", "fan_out", "next_part", "pass_over"]
 
 Accepts = Callable[[str, Mapping[str, Any]], bool]
 """Evaluates a CEL `accept_if` over an output."""
@@ -70,8 +70,10 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def next_stage(self) -> str | None:
         """The stage that must run now: that of the model, or of its next part; None when the decision is done."""
-        candidate = self.next
-        return None if candidate is None else candidate.stages[self.part]
+        if self.at is None:
+            return None
+        candidate = self.decision.steps[self.at]
+        return (candidate.stage or candidate.model) if candidate.parts == 1 else candidate.stages[self.part]
 
     @property
     def assigned_model(self) -> str | None:
@@ -107,6 +109,13 @@ def pass_over(slip: Slip) -> Slip | None:
         return None
     reason = slip.reason or f"{steps[at].model} is stopped"
     return msgspec.structs.replace(slip, at=None if is_last else at + 1, reason=reason, part=0)
+
+
+def ends_alike(slip: Slip) -> bool:
+    """Whether the slip comes to the same end whatever its next candidate says."""
+    candidate = slip.decision.steps[slip.at or 0]
+    is_scored = isinstance(candidate.accept_if, float | int) and not slip.reason
+    return slip.decision.combine == "single" and slip.text is None and not is_scored
 
 
 def advance(slip: Slip, output: Mapping[str, Any], accepts: Accepts) -> Slip:

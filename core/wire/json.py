@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["decode", "encode", "replace_surrogates"]
+__all__ = ["decode", "encode", "encode_strictly", "replace_surrogates"]
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _encoder = msgspec.json.Encoder()
@@ -46,6 +46,16 @@ def encode(value: Any) -> bytes:
         return _encoder.encode(value)
     except UnicodeEncodeError:
         return json.dumps(_without_nan(msgspec.to_builtins(value)), separators=(",", ":")).encode()
+
+
+def encode_strictly(value: Any) -> bytes:
+    """Return the value as JSON in UTF-8, always by the fast path.
+
+    Raises:
+        TypeError: the value holds something that JSON has no form for.
+        UnicodeEncodeError: it holds a lone surrogate.
+    """
+    return _encoder.encode(value)
 
 
 def replace_surrogates(text: str) -> str:

@@ -22,7 +22,10 @@ __all__ = [
     "Spent",
     "Timings",
     "iso_time",
+    "key_fields",
+    "milliseconds",
     "result_body",
+    "served_fields",
 ]
 
 
@@ -150,23 +153,19 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
     Plain dicts, since building and checking a pydantic model costs more than some models' inference; a test holds
     the two together.
     """
-    slip, at = record.slip, record.source
-    is_served = slip is not None and record.status != "fallback"
+    at = record.source
     body: dict[str, Any] = {
         "id": record.id,
         "source": {"topic": at.topic, "partition": at.partition, "offset": at.offset},
         "pipeline": facts.pipeline,
         "plan": record.plan or facts.plan,
-        **_key(record.key),
+        **key_fields(record.key),
         "unit": record.unit,
         "time": time,
         "status": record.status,
         "reason": record.reason,
         "output": record.output,
-        "model": slip.served_model if slip and is_served else None,
-        "version": slip.version if slip and is_served else None,
-        "assigned_model": slip.assigned_model if slip else None,
-        "route": _route(record),
+        **served_fields(record),
         "experiments": [_assignment(assigned) for assigned in record.experiments],
         "tags": record.tags,
         "timings": _timings(record, spent),
@@ -175,13 +174,31 @@ def result_body(record: Record, facts: ResultFacts, spent: Spent, time: str) -> 
     return body if record.failure is None else {**body, "failure": dict(record.failure)}
 
 
-def _key(key: bytes | None) -> dict[str, str | None]:
+def key_fields(key: bytes | None) -> dict[str, str | None]:
+    """Return what a result says of its message's key."""
     if key is None:
         return {"key": None}
     try:
         return {"key": key.decode()}
     except UnicodeDecodeError:
         return {"key": None, "key_base64": b64encode(key).decode()}
+
+
+def served_fields(record: Record) -> dict[str, Any]:
+    """Return what a result says of its models: all of it follows from slip and status."""
+    slip = record.slip
+    is_served = slip is not None and record.status != "fallback"
+    return {
+        "model": slip.served_model if slip and is_served else None,
+        "version": slip.version if slip and is_served else None,
+        "assigned_model": slip.assigned_model if slip else None,
+        "route": _route(record),
+    }
+
+
+def milliseconds(ms: float) -> float:
+    """Return the time to three decimals; `round` takes five times as long."""
+    return int(ms * 1000 + 0.5) / 1000
 
 
 def _route(record: Record) -> dict[str, Any] | None:
@@ -212,9 +229,9 @@ def _timings(record: Record, spent: Spent) -> dict[str, float]:
     begun_ms = record.begun_ms or spent.begun_ms  # its own when it began in another process
     arrived_ms = record.timestamp_ms if record.timestamp_ms >= 0 else begun_ms
     return {
-        "queue": round(max(0.0, begun_ms - arrived_ms), 3),
-        "preprocess": round(record.preprocess_ms if record.begun_ms else spent.preprocess_ms, 3),
-        "inference": round(record.inference_ms, 3),
-        "postprocess": round(spent.postprocess_ms, 3),
-        "total": round(max(0.0, spent.ended_ms - arrived_ms), 3),
+        "queue": milliseconds(max(0.0, begun_ms - arrived_ms)),
+        "preprocess": milliseconds(record.preprocess_ms if record.begun_ms else spent.preprocess_ms),
+        "inference": milliseconds(record.inference_ms),
+        "postprocess": milliseconds(spent.postprocess_ms),
+        "total": milliseconds(max(0.0, spent.ended_ms - arrived_ms)),
     }

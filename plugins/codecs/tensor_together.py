@@ -20,8 +20,6 @@ from headrace.plugins.codecs.tensor_json import CODES, Lists, in_order, may_hold
 if TYPE_CHECKING:
     import numpy as np
 
-    Rows = Iterable[np.ndarray[Any, Any]]
-
 __all__ = ["Together", "of_lists", "of_raw"]
 
 _SAID = frozenset((DTYPE_HEADER, SHAPE_HEADER))
@@ -60,18 +58,20 @@ def of_lists(tensors: Sequence[tuple[TensorSpec, tuple[str, ...]]], *, allows_na
     readers = [_reader(spec, path, allows_nan) for spec, path in tensors]
 
     def read(messages: Sequence[Message]) -> Sequence[Content] | None:
-        contents = [decode_json(message) for message in messages]
-        said = [may_hold_booleans(message.value or b"") for message in messages]
-        columns: list[Rows] = []
-        for reader in readers:
-            packed = [
-                reader.packed(content.value, has_booleans=has_booleans)
-                for content, has_booleans in zip(contents, said, strict=True)
-            ]
-            column = _column(b"".join(packed), reader.spec, len(messages))
-            if not (allows_nan or _is_finite(column)):
-                return None
-            columns.append(column)
+        contents: list[Content] = []
+        packed: list[list[bytes]] = [[] for _ in readers]
+        for message in messages:
+            content = decode_json(message)
+            has_booleans = may_hold_booleans(message.value or b"")
+            # At once: the lists of a batch are more than a cache holds, and to come back to them costs as much again.
+            for reader, rows in zip(readers, packed, strict=True):
+                rows.append(reader.packed(content.value, has_booleans=has_booleans))
+            contents.append(content)
+        columns = [
+            _column(b"".join(rows), reader.spec, len(messages)) for reader, rows in zip(readers, packed, strict=True)
+        ]
+        if not (allows_nan or all(map(_is_finite, columns))):
+            return None
         names = [reader.spec.name for reader in readers]
         return [
             Content(content.value, content.attributes, dict(zip(names, rows, strict=True)))

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from headrace import Catalog, MessageShape, Outgoing, Record, Result, SinkOptions, hookimpl
+from headrace import Catalog, MessageShape, Outgoing, Result, SinkOptions, hookimpl
+from headrace.core.step import Plain
 from headrace.core.wire.cloudevents import result_headers
 from headrace.core.wire.json import encode
 
@@ -38,6 +39,7 @@ class Topic:
 
     def __init__(self, options: TopicOptions) -> None:
         self._name, self._key = options.name, options.key
+        self.plain = Plain(options.name, by_unit=options.key == "unit")
 
     def topics(self) -> Sequence[str]:
         """Return the one topic."""
@@ -60,14 +62,10 @@ class Topic:
         record, body = result
         return Outgoing(
             topic=self._name,
-            key=record.key if self._key == "input" else _unit(record),
+            key=self.plain.key(record),
             value=encode(body),
             headers=result_headers(record, body, output=self._name),
         )
-
-
-def _unit(record: Record) -> bytes | None:
-    return None if record.unit is None else record.unit.encode("utf-8", "replace")
 
 
 @hookimpl

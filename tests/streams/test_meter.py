@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.core.wire.dead import Failure
@@ -22,10 +20,6 @@ def samples(meter: Meter) -> dict[tuple[str, ...], float]:
     }
 
 
-def body(status: str = "ok", total: float = 250.0) -> dict[str, Any]:
-    return {"status": status, "timings": {"total": total}}
-
-
 def failed(code: str) -> Failure:
     return Failure(code=code, error="E", kind="author", message="m", stage="s", plugin="p")
 
@@ -34,7 +28,7 @@ def test_a_batch_is_counted_by_how_its_records_ended() -> None:
     meter, slots = Meter("reviews"), [Slot(message()) for _ in range(4)]
     slots[2].fail(failed("HR501"))
     slots[3].dead.append(failed("HR508"))
-    meter.ended([body(), body("expired"), None, body(total=750.0)])
+    meter.ended([("ok", 0.25), ("expired", 0.25), ("ok", 0.75)])
     meter.failed(slots)
     figures = samples(meter)
     assert figures["headrace_records_total", "ok"] == 2
