@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.core.record import Outgoing, Record
 from headrace.core.step import Plain
-from headrace.core.wire.cloudevents import result_headers
+from headrace.core.wire.cloudevents import headers_of_results
 from headrace.core.wire.result import ResultFacts, Spent, iso_time, result_body
 from headrace.core.wire.written import ResultWriter
 from headrace.streams.slot import Slot
@@ -48,10 +48,9 @@ class Ends:
         Raises:
             Exception: one of them cannot be written.
         """
-        said = {"pipeline": self._facts.pipeline, "time": self._time}
-        topic, key = plain.topic, plain.key
+        topic, key, headers = plain.topic, plain.key, headers_of_results(self._facts.pipeline, self._time, plain.topic)
         return [
-            Outgoing(topic, key(record), self._value(slot, record), result_headers(record, said, output=topic))
+            Outgoing(topic, key(record), self._value(slot, record), headers(record))
             for slot in chosen
             if (record := slot.record) is not None
         ]

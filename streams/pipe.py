@@ -90,7 +90,7 @@ class _Way(NamedTuple):
         while True:
             slots, more = self.holding.cut(slots)
             held |= {one.tp: one for one in more}
-            shipments = self.outbound.pack(slots)
+            shipments = self.outbound.pack([slot for slot in slots if not slot.is_done])
             # Which may find records that cannot travel; then nothing behind them does.
             if not self.holding.may_hold or not any(self.holding.holds(slot) for slot in slots):
                 return slots, shipments, list(held.values())

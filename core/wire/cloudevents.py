@@ -5,7 +5,7 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -14,13 +14,22 @@ from headrace.core.record import Headers, Record
 from headrace.core.tensor import DTYPE_HEADER, SHAPE_HEADER
 from headrace.core.wire.trace import is_traceparent, new_traceparent
 
-__all__ = ["REASON_PREFIXES", "RESULT_TYPE", "attributes", "constant_headers", "result_headers", "result_id"]
+__all__ = [
+    "REASON_PREFIXES",
+    "RESULT_TYPE",
+    "attributes",
+    "constant_headers",
+    "headers_of_results",
+    "result_headers",
+    "result_id",
+]
 
 RESULT_TYPE = "headrace.result.v1"
 REASON_PREFIXES = ("__streams.errors.", "headrace.")
 """What the names of a dead letter's reasons begin with."""
 
 PREFIX = "ce_"
+_ID_BYTES = 16
 # Attributes of the event that came in; the result is an event of its own and has these for itself.
 _OWN = frozenset(
     ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_datacontenttype", "ce_dataschema")
@@ -48,8 +57,8 @@ def result_id(pipeline: str, record_id: str, output: str, *, run: str = "", part
         run: empty, but for a replay.
         part: 0, unless one record gives several results to an output.
     """
-    facts = "\x1f".join((pipeline, run, record_id, output, str(part)))
-    return blake2b(facts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    facts = f"{pipeline}\x1f{run}\x1f{record_id}\x1f{output}\x1f{part}"
+    return blake2b(facts.encode("utf-8", "surrogatepass"), digest_size=_ID_BYTES).hexdigest()
 
 
 def result_headers(record: Record, body: Mapping[str, Any], *, output: str) -> Headers:
@@ -69,6 +78,30 @@ def result_headers(record: Record, body: Mapping[str, Any], *, output: str) -> H
     if not record.headers:
         return (*own, ("traceparent", new_traceparent(record.id)))
     return (*own, *_trace(record), *((name, value) for name, value in record.headers if _travels(name)))
+
+
+def headers_of_results(pipeline: str, time: str, output: str) -> Callable[[Record], Headers]:
+    """Return what makes the headers of many results, the same as `result_headers`.
+
+    Args:
+        pipeline: its name.
+        time: when the results were made.
+        output: the name of the output.
+    """
+    constant, made = constant_headers(pipeline, RESULT_TYPE), ("ce_time", time.encode())
+    # What is hashed begins alike, see `result_id`: a hash that has read so far is copied.
+    begun = blake2b(f"{pipeline}\x1f\x1f".encode("utf-8", "surrogatepass"), digest_size=_ID_BYTES)
+    end = f"\x1f{output}\x1f0"
+
+    def headers(record: Record) -> Headers:
+        hashed = begun.copy()
+        hashed.update(f"{record.id}{end}".encode("utf-8", "surrogatepass"))
+        own = (*constant, ("ce_id", hashed.hexdigest().encode()), made)
+        if not record.headers:
+            return (*own, ("traceparent", new_traceparent(record.id)))
+        return (*own, *_trace(record), *((name, value) for name, value in record.headers if _travels(name)))
+
+    return headers
 
 
 def _travels(name: str) -> bool:

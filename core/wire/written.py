@@ -6,6 +6,7 @@ takes that way. To build the dictionaries and encode them cost three times as mu
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from headrace.core.record import Record
@@ -16,6 +17,7 @@ from headrace.core.wire.result import ResultFacts, Spent, key_fields, millisecon
 __all__ = ["ResultWriter"]
 
 _LARGE_MS = 1e15  # from 1e16 on Python writes numbers in another way
+_RECENT, _SHORT = 4096, 200  # so many keys and units are remembered, as they come again, and none that is long
 _NO_TAGS = '"experiments":[],"tags":{}'
 
 
@@ -30,11 +32,10 @@ class ResultWriter:
 
     def __init__(self, facts: ResultFacts, spent: Spent, time: str) -> None:
         self._facts, self._spent, self._time = facts, spent, time
-        self._texts: dict[str, str] = {}
-        self._keys: dict[bytes | None, str] = {None: '"key":null'}
+        self._pipeline, self._end = _json(facts.pipeline), f'"time":{_json(time)},"status":"ok","reason":null,"output":'
+        self._plans: dict[str, str] = {}
         self._served: dict[int, tuple[Slip | None, str]] = {}
-        self._numbers: dict[float, str] = {}
-        self._postprocess = _json(milliseconds(spent.postprocess_ms))
+        self._spans: dict[tuple[float, float], str] = {}
 
     def value(self, record: Record, output: bytes | None = None) -> bytes:
         """Return the body of the record's result.
@@ -66,33 +67,18 @@ class ResultWriter:
         if timings is None:
             return None
         topic, partition, offset = record.source
-        quoted = self._text(topic)
-        place = f'"{topic}:{partition}:{offset}"'
-        is_place = len(quoted) == len(topic) + 2 and record.id == place[1:-1]
-        unit = record.unit
+        source, is_plain = _topic(topic)
+        place = f"{topic}:{partition}:{offset}"
+        id = f'"{place}"' if is_plain and record.id == place else _json(record.id)
+        plan = self._plans.get(record.plan) or self._plan(record.plan)
         said = "null" if record.output is None else _json(record.output) if output is None else output.decode()
         return (
-            f'{{"id":{place if is_place else _json(record.id)},'
-            f'"source":{{"topic":{quoted},"partition":{partition},"offset":{offset}}},'
-            f'"pipeline":{self._text(self._facts.pipeline)},"plan":{self._text(record.plan or self._facts.plan)},'
-            f'{self._key(record.key)},"unit":{"null" if unit is None else self._text(unit)},'
-            f'"time":{self._text(self._time)},"status":"ok","reason":null,"output":{said},'
-            f"{self._route(record)},{_tags(record)},{timings},"
-            f'"attempt":{record.attempt}}}'
+            f'{{"id":{id},{source}{partition},"offset":{offset}}}{plan}{_key(record.key)},"unit":{_unit(record.unit)},'
+            f'{self._end}{said},{self._route(record)},{_tags(record)},{timings},"attempt":{record.attempt}}}'
         ).encode()
 
-    def _text(self, text: str) -> str:
-        found = self._texts.get(text)
-        if found is None:
-            if type(text) is not str:
-                raise TypeError(text)  # 1 and True are one key
-            found = self._texts[text] = _json(text)
-        return found
-
-    def _key(self, key: bytes | None) -> str:
-        found = self._keys.get(key)
-        if found is None:
-            found = self._keys[key] = _json(key_fields(key))[1:-1]
+    def _plan(self, plan: str) -> str:
+        found = self._plans[plan] = f',"pipeline":{self._pipeline},"plan":{_json(plan or self._facts.plan)},'
         return found
 
     def _route(self, record: Record) -> str:
@@ -111,17 +97,48 @@ class ResultWriter:
         queue, total = max(0.0, begun_ms - arrived_ms), max(0.0, spent.ended_ms - arrived_ms)
         if not (queue < _LARGE_MS and total < _LARGE_MS):
             return None
+        spans = preprocess_ms, record.inference_ms
         return (
-            f'"timings":{{"queue":{milliseconds(queue)},"preprocess":{self._number(preprocess_ms)},'
-            f'"inference":{self._number(record.inference_ms)},"postprocess":{self._postprocess},'
-            f'"total":{milliseconds(total)}}}'
+            f'"timings":{{"queue":{int(queue * 1000 + 0.5) / 1000}{self._spans.get(spans) or self._between(spans)}'
+            f"{int(total * 1000 + 0.5) / 1000}}}"
         )
 
-    def _number(self, ms: float) -> str:
-        found = self._numbers.get(ms)
-        if found is None:
-            found = self._numbers[ms] = _json(milliseconds(ms))
-        return found
+    def _between(self, spans: tuple[float, float]) -> str:
+        before, inference, after = (_json(milliseconds(ms)) for ms in (*spans, self._spent.postprocess_ms))
+        text = f',"preprocess":{before},"inference":{inference},"postprocess":{after},"total":'
+        self._spans[spans] = text
+        return text
+
+
+@lru_cache(maxsize=64)
+def _topic(topic: str) -> tuple[str, bool]:
+    """Return what comes before the partition, and whether the topic needs no escapes."""
+    quoted = _json(topic)
+    return f'"source":{{"topic":{quoted},"partition":', quoted == f'"{topic}"'
+
+
+def _unit(unit: str | None) -> str:
+    if unit is None:
+        return "null"
+    return _short_text(unit) if len(unit) <= _SHORT else _json(unit)
+
+
+@lru_cache(maxsize=_RECENT, typed=True)  # a tuple has a length, too, and (1,) and (True,) are one key
+def _short_text(text: str) -> str:
+    if type(text) is not str:
+        raise TypeError(text)
+    return _json(text)
+
+
+def _key(key: bytes | None) -> str:
+    if key is None:
+        return '"key":null'
+    return _short_key(key) if len(key) <= _SHORT else _json(key_fields(key))[1:-1]
+
+
+@lru_cache(maxsize=_RECENT)
+def _short_key(key: bytes) -> str:
+    return _json(key_fields(key))[1:-1]
 
 
 def _tags(record: Record) -> str:

@@ -67,8 +67,9 @@ class TensorModel:
         """
         outputs: list[Output] = [{}] * len(batch)
         for places in self._runs(batch):
-            found = self.graph.run([batch[at].tensors for at in places], self._answers.names)
-            for at, output in zip(places, self._answers.of([batch[at] for at in places], found), strict=True):
+            records = [batch.records[at] for at in places]
+            found = self.graph.run([record.tensors for record in records], self._answers.names)
+            for at, output in zip(places, self._answers.of(records, found), strict=True):
                 outputs[at] = output
         return outputs
 
@@ -115,10 +116,14 @@ class TensorModel:
 
     def _runs(self, batch: Batch) -> Iterator[Sequence[int]]:
         """Yield the places of records that share a run: those of one shape."""
-        by_shape: dict[Any, list[int]] = defaultdict(list)
-        for at, record in enumerate(batch):
-            by_shape[self._shapes(record)].append(at)
-        for places in by_shape.values():
+        if all(_are_all(batch, spec) for spec in self._takes):
+            runs: Sequence[Sequence[int]] = [range(len(batch))]
+        else:
+            by_shape: dict[Any, list[int]] = defaultdict(list)
+            for at, record in enumerate(batch):
+                by_shape[self._shapes(record)].append(at)
+            runs = list(by_shape.values())
+        for places in runs:
             for begin in range(0, len(places), self._most):
                 yield places[begin : begin + self._most]
 
@@ -129,6 +134,15 @@ class TensorModel:
             if found is None or found.dtype != spec.dtype or (found.shape != spec.shape and not spec.fits(found.shape)):
                 raise _misfit(record, spec, found)
         return tuple(tensors[spec.name].shape for spec in self._takes)
+
+
+def _are_all(batch: Batch, spec: TensorSpec) -> bool:
+    """Whether every record brings a tensor of just this shape; where an axis is free none does."""
+    import numpy as np
+
+    name, shape, dtype = spec.name, spec.shape, np.dtype(spec.dtype)
+    found = [record.tensors.get(name) for record in batch.records]
+    return all(each is not None and each.shape == shape and each.dtype == dtype for each in found)
 
 
 def _probes(takes: Sequence[TensorSpec], count: int) -> Iterator[Mapping[str, np.ndarray[Any, Any]]]:

@@ -61,13 +61,20 @@ def test_an_output_that_was_encoded_before_is_not_encoded_again(output: dict[str
     assert ResultWriter(FACTS, spent, TIME).value(one, said) == encode(body)
 
 
-@pytest.mark.parametrize("units", [(1, True, 1.0), (True, 1), ("1", 1)])
+@pytest.mark.parametrize("units", [(1, True, 1.0), (True, 1), ("1", 1), ((1,), (True,), [1])])
 def test_values_that_python_takes_for_equal_are_not_mixed_up(units: tuple[Any, ...]) -> None:
     spent = Spent(NOON_MS, NOON_MS, 0.0, 0.0)
     writer = ResultWriter(FACTS, spent, TIME)
     for unit in units:
         one = record(unit=unit)
         assert writer.value(one) == encode(result_body(one, FACTS, spent, TIME))
+
+
+@pytest.mark.parametrize("key", [None, b"", b"k" * 300, b"\xff" * 300, b'"' * 300])
+def test_keys_and_units_may_be_long(key: bytes | None) -> None:
+    spent = Spent(NOON_MS, NOON_MS, 0.0, 0.0)
+    one = record(key=key, unit=None if key is None else "ü" * len(key))
+    assert ResultWriter(FACTS, spent, TIME).value(one) == encode(result_body(one, FACTS, spent, TIME))
 
 
 def test_what_json_has_no_form_for_is_an_error_as_ever() -> None:
