@@ -59,8 +59,11 @@ class ResultWriter:
 
     def total_ms(self, record: Record) -> float:
         """Return how long the record took, from its timestamp to its result."""
-        begun_ms = record.begun_ms or self._spent.begun_ms
-        return max(0.0, self._spent.ended_ms - (record.timestamp_ms if record.timestamp_ms >= 0 else begun_ms))
+        arrived_ms: float = record.timestamp_ms
+        if arrived_ms < 0:
+            arrived_ms = record.begun_ms or self._spent.begun_ms
+        total = self._spent.ended_ms - arrived_ms
+        return total if total > 0 else 0.0  # max() takes as long as all the rest
 
     def _spliced(self, record: Record, output: bytes | None) -> bytes | None:
         timings = self._timings(record)
@@ -94,7 +97,8 @@ class ResultWriter:
         preprocess_ms = record.preprocess_ms if begun_ms else spent.preprocess_ms
         begun_ms = begun_ms or spent.begun_ms
         arrived_ms = record.timestamp_ms if record.timestamp_ms >= 0 else begun_ms
-        queue, total = max(0.0, begun_ms - arrived_ms), max(0.0, spent.ended_ms - arrived_ms)
+        queue, total = begun_ms - arrived_ms, spent.ended_ms - arrived_ms
+        queue, total = queue if queue > 0 else 0.0, total if total > 0 else 0.0
         if not (queue < _LARGE_MS and total < _LARGE_MS):
             return None
         spans = preprocess_ms, record.inference_ms
