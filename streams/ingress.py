@@ -104,6 +104,9 @@ class Change(Leg):
         Raises:
             StepContractError: HR603, it is no record, or another one: then results would go to the wrong ids.
         """
+        is_unchanged = answer is record
+        if is_unchanged:
+            return record
         if not isinstance(answer, Record):
             raise StepContractError(f"the step returned {type(answer).__name__}, not a Record", mend="return a Record")
         if answer.id != record.id or answer.source != record.source:
