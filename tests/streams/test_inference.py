@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.stages import StagePlan
@@ -271,3 +273,71 @@ def test_a_model_that_cannot_be_warmed_up_answers_all_the_same(caplog: pytest.Lo
     models.run(slots)
     assert labels(slots) == ["cold"]
     assert "quick@1 could not be warmed up and starts cold: ValueError('no such shape')" in caplog.text
+
+
+# -- what records of a batch share
+
+
+class Scored:
+    """A model that says the text, which is its score."""
+
+    def infer(self, batch: Batch) -> Sequence[Output]:
+        """Fail on a text that is no number."""
+        return [{"label": record.text, "score": float(record.text)} for record in batch]
+
+
+def routed_slip(combine: str, accept_if: float | None, reason: str = "") -> Slip:
+    steps = (Candidate(model="quick", stage="quick", accept_if=accept_if), Candidate(model="other"))
+    decision = Decision(combine=combine, steps=steps[: 1 + (combine == "cascade")], reason="told")  # type: ignore[arg-type]
+    return Slip(policy=combine, decision=decision, reason=reason)
+
+
+SHARED = tuple(
+    routed_slip(combine, accept_if, reason)
+    for combine in ("single", "cascade")
+    for accept_if in (None, 0.5)
+    for reason in ("", "before")
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(SHARED) - 1), st.sampled_from(("0.25", "0.75", "no", "nan"))), max_size=9))
+def test_a_record_becomes_the_same_among_others_as_alone(given_: list[tuple[int, str]]) -> None:
+    def run(*pairs: tuple[int, str]) -> list[Slot]:
+        made = stage()
+        made.load("", Scored())
+        slots = [Slot(None, record(text, slip=SHARED[at])) for at, text in pairs]
+        made.run(slots)
+        return slots
+
+    together, alone = run(*given_), [run(pair)[0] for pair in given_]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.failure is None) == (other.failure is None)
+        if one.record is not None and other.record is not None:
+            assert one.record.inference_ms > 0
+            # NaN is not equal to itself, so both are compared as text.
+            assert str(one.record.replace(inference_ms=0.0)) == str(other.record.replace(inference_ms=0.0))
+            assert one.said is None or one.said[0] is one.record.output
+
+
+def test_the_record_that_the_model_was_given_is_left_as_it_was() -> None:
+    made, given_ = stage(), Slot(None, record("1", slip=SHARED[0]))
+    made.load("", Scored())
+    before = given_.record
+    made.run([given_])
+    assert before is not None
+    assert given_.record is not None
+    assert (before.inference_ms, before.output) == (0.0, None)
+    assert given_.record.inference_ms > 0
+    assert given_.said == ({"label": "1", "score": 1.0}, b'{"label":"1","score":1.0}')
+
+
+def test_an_output_whose_form_depends_on_what_stands_beside_it_is_not_kept() -> None:
+    class Half:
+        def infer(self, batch: Batch) -> Sequence[Output]:
+            return [{"label": record.text} for record in batch]
+
+    made, slots = stage(), [Slot(None, record(text, slip=SHARED[0])) for text in ("a", "\ud83d")]
+    made.load("", Half())
+    made.run(slots)
+    assert [one.said is not None for one in slots] == [True, False]
+    assert not any(one.failures for one in slots)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.core.routing.decision import Candidate, Decision
-from headrace.core.routing.slip import Slip, advance
+from headrace.core.routing.slip import Slip, advance, ends_alike
 
 
 def cascade(*rules: float | str | None) -> Slip:
@@ -90,3 +90,21 @@ def test_a_cascade_stops_at_the_first_score_that_reaches_its_rule_or_at_the_last
     last = min([*sure, len(rules) - 1])
     assert slip.next is None
     assert slip.path == tuple(f"m{number}" for number in range(last + 1))
+
+
+@given(
+    st.sampled_from(("single", "cascade", "chain", "parallel")),
+    st.lists(st.sampled_from((None, 0.5, 1, "output.sure")), min_size=1, max_size=2),
+    st.sampled_from(("", "m0 was not sure")),
+    st.tuples(*[st.fixed_dictionaries({}, optional={"score": st.none() | st.floats(0, 1)})] * 2),
+)
+def test_a_slip_that_ends_alike_does_so_whatever_is_said(
+    combine: Any, rules: list[Any], reason: str, outputs: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    decision = Decision(combine=combine, steps=cascade(*rules).decision.steps, reason="as the file says")
+    slip = Slip(policy=combine, decision=decision, reason=reason)
+    assert not (ends_alike(slip) and combine != "single")
+    if ends_alike(slip):
+        one, other = (advance(slip, output, never) for output in outputs)
+        assert one == other
+        assert one.at is None
