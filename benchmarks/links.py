@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median, quantiles
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -113,21 +113,22 @@ def flow(bootstrap: str, name: str, texts: list[str], seconds: float) -> list[fl
 
     try:
         publish(b"first")
-        _await(lambda: b"first" in took, watch)
+        _await(sent, took, watch)
         begun = time.perf_counter()
         for at in range(int((WARM_S + seconds) * RATE)):
             publish(b"%d" % at)
             watch(begun + (at + 1) / RATE)
-        _await(lambda: len(took) == len(sent), watch)
+        _await(sent, took, watch)
     finally:
         producer.flush(5)
         consumer.close()
     return [took[b"%d" % at] for at in range(int(WARM_S * RATE), len(sent) - 1)]
 
 
-def _await(is_done: Callable[[], bool], watch: Callable[[float], None]) -> None:
+def _await(sent: Mapping[bytes, float], took: Mapping[bytes, float], watch: Callable[[float], None]) -> None:
     give_up = time.perf_counter() + PATIENCE_S
-    while not is_done():
+    while late := sent.keys() - took.keys():
         if time.perf_counter() > give_up:
-            raise SystemExit("records did not come through; look at the log")
+            some = b", ".join(sorted(late)[:5]).decode()
+            raise SystemExit(f"{len(late)} of {len(sent)} records did not come through: {some}; look at the log")
         watch(time.perf_counter() + 0.05)

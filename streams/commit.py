@@ -45,12 +45,23 @@ class Committer:
         """In how many seconds a commit is due, at once 0; None while there is nothing to commit."""
         return max(0.0, self._last + self._every_s - self._clock()) if self._done else None
 
+    def due_with(self, offsets: Mapping[Any, int]) -> dict[Any, int]:
+        """Return what would be committed once these offsets are done as well; nothing while no commit is due."""
+        if self._clock() < self._last + self._every_s:
+            return {}
+        return self._ours({**self._done, **offsets})
+
     async def commit(self) -> None:
         """Commit what is done, of the partitions that are still assigned."""
+        begun = self._clock()
         taken, self._done = self._done, {}
-        assigned = self._assigned()
-        offsets = {tp: offset for tp, offset in taken.items() if tp in assigned}
-        if offsets:
+        if offsets := self._ours(taken):
             await self._commit(offsets)
             self.count += 1
-        self._last = self._clock()
+            # Commits are `every` apart, begin to begin, but leave half of the time to other work when they are slow.
+            ended = self._clock()
+            self._last = max(begun, 2 * ended - begun - self._every_s)
+
+    def _ours(self, offsets: Mapping[Any, int]) -> dict[Any, int]:
+        assigned = self._assigned()
+        return {tp: offset for tp, offset in offsets.items() if tp in assigned}

@@ -22,7 +22,7 @@ from headrace.streams.outbox import heard
 from headrace.streams.pipe import Outcome
 from headrace.streams.postbag import Post, Postbag
 from headrace.streams.sender import refusal
-from headrace.streams.transactions import TRANSACTION_S, Transactions
+from headrace.streams.transactions import TRANSACTION_S, Offset, Transactions
 
 __all__ = ["ExactlyOnce"]
 
@@ -86,7 +86,7 @@ class ExactlyOnce:
         if previous is not None:
             await previous.landed()
         async with self._whole():
-            await self._send(posts)
+            await self._send(posts, self._committer.due_with(flight.offsets))
             flight.sent.set()
             self._committer.note(flight.offsets)
             if self._committer.due_s == 0:  # not left to the loop, which may be waiting for messages for 20 ms
@@ -145,16 +145,21 @@ class ExactlyOnce:
                 raise
 
     async def _commit(self, offsets: Mapping[Any, int]) -> None:
-        await self._transactions.commit({tp: (offset, self._words(tp, offset)) for tp, offset in offsets.items()})
+        await self._transactions.commit(self._worded(offsets))
         self._on_commit(offsets)
         self._postbag.forget(offsets)
 
-    async def _send(self, posts: Sequence[Post]) -> None:
+    def _worded(self, offsets: Mapping[Any, int]) -> dict[Any, Offset]:
+        return {tp: (offset, self._words(tp, offset)) for tp, offset in offsets.items()}
+
+    async def _send(self, posts: Sequence[Post], offsets: Mapping[Any, int]) -> None:
+        """Send, and meanwhile put these offsets into the transactions, which are to be committed right after."""
         sent: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(TRANSACTION_S):
                 for post in posts:
                     sent.append(await self._sent(post))  # noqa: PERF401 - an error must find those before it here
+                self._transactions.offer(self._worded(offsets))
                 if sent:
                     await asyncio.wait(set(sent))
         except BaseException as error:

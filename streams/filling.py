@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace.core.record import Message, Position
-from headrace.streams.delivery import Delivery
 from headrace.streams.flights import Flights
 from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.room import Room
@@ -15,7 +14,7 @@ from headrace.streams.standing import Standing
 
 __all__ = ["IDLE_POLL_MS", "Fetched", "Filling"]
 
-IDLE_POLL_MS = 20  # while batches are in flight: their end, and a commit that is due, are seen by then
+IDLE_POLL_MS = 20  # while batches are in flight: their end is seen by then
 BUSY_POLL_S = 0.025  # while a batch fills up behind one that is at its steps, or is being delivered
 
 Fetched = tuple[list[Message], dict[Any, int]]
@@ -31,8 +30,6 @@ class Filling:
         room: how many messages a batch may have.
         flights: those that are under way.
         standing: says whether what a poll returned is still ours.
-        delivery: says when a commit is due.
-        commit_due: commits, if it is time to.
     """
 
     def __init__(
@@ -43,11 +40,9 @@ class Filling:
         room: Room,
         flights: Flights,
         standing: Standing,
-        delivery: Delivery,
-        commit_due: Callable[[], Awaitable[None]],
     ) -> None:
         self._consumer, self._settings, self._room, self._flights = consumer, settings, room, flights
-        self._standing, self._delivery, self._commit_due = standing, delivery, commit_due
+        self._standing = standing
 
     async def batch(self, patience_ms: float) -> Fetched:
         """Return a batch: what is there at once, and what more comes while steps are busy anyway.
@@ -62,7 +57,6 @@ class Filling:
         offsets: dict[Any, int] = {}
         give_up = self._flights.launched + self._settings.max_wait_ms / 1000
         while (room := self._left(messages)) and not self._standing.is_stopping:
-            await self._commit_due()  # a batch may take seconds to fill
             timeout_ms = await self._fill_ms(give_up) if messages else patience_ms
             fetched = self._due(await self._consumer.getmany(timeout_ms=timeout_ms, max_records=room))
             self._settings.pace.took(sum(len(raws) for raws in fetched.values()))
@@ -105,14 +99,13 @@ class Filling:
         return self._room.left(messages, self._settings.pace, self._settings.weigh)
 
     async def _fill_ms(self, give_up: float) -> float:
-        """Return how long to wait for more of a batch: until `give_up`, or a commit is due.
+        """Return how long to wait for more of a batch: until `give_up`.
 
         While the batch could not begin anyway let some of that time pass here.
         """
-        left_s, due_s = give_up - time.monotonic(), self._delivery.due_s
         if not self._flights.is_ahead:
-            return 1000 * max(0.0, left_s if due_s is None else min(left_s, due_s))
-        await self._flights.moved(BUSY_POLL_S if due_s is None else min(BUSY_POLL_S, due_s))
+            return 1000 * max(0.0, give_up - time.monotonic())
+        await self._flights.moved(BUSY_POLL_S)
         self._flights.raise_failed()
         return 0.0
 

@@ -50,11 +50,8 @@ class Flight:
         held = {one.tp for one in self.held}
         return {(tp.topic, tp.partition): at for tp, at in self.offsets.items() if (tp.topic, tp.partition) not in held}
 
-    async def landed(self, within_s: float | None = None) -> bool:
-        """Wait until the flight is over, at most for a while; raises what it raised. Returns whether it is over."""
-        if self.task is None:
-            return True
-        done, _ = await asyncio.wait({self.task}, timeout=within_s)
-        if done:
+    async def landed(self) -> None:
+        """Wait until the flight is over; raises what it raised."""
+        if self.task is not None:
+            await asyncio.wait({self.task})
             self.task.result()
-        return bool(done)

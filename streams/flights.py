@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -70,7 +70,7 @@ class Flights:
             self._all.pop(0).task.result()  # type: ignore[union-attr]  # looked at in the condition
         self._note_weight()
 
-    async def landed(self) -> list[BaseException | bool]:
+    async def landed(self) -> Sequence[BaseException | None]:
         """Wait until all that are in flight now have ended; return of each what it raised, if it did."""
         return await asyncio.gather(*(flight.landed() for flight in self._all), return_exceptions=True)
 

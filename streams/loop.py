@@ -18,6 +18,7 @@ from typing import Any
 from headrace.core.errors import HeadraceError
 from headrace.core.record import Message
 from headrace.streams.batch_limit import BatchLimit
+from headrace.streams.commit_timer import CommitTimer
 from headrace.streams.delivery import Delivery, ReadAgainError
 from headrace.streams.endurance import Endurance
 from headrace.streams.filling import IDLE_POLL_MS, Filling
@@ -81,9 +82,8 @@ class RecordLoop:
             room=Room(limit),
             flights=self._flights,
             standing=self._standing,
-            delivery=delivery,
-            commit_due=self._commit_due,
         )
+        self._timer = CommitTimer(delivery, self._commit)
         self._passage = Passage(consumer)
         self._lock = asyncio.Lock()
         self._open = asyncio.Event()
@@ -96,13 +96,18 @@ class RecordLoop:
         Raises:
             HeadraceError: something that waiting cannot mend.
         """
-        while not self._standing.is_stopping:
-            try:
-                await self._turn_or_hold()
-            except HeadraceError:
-                raise
-            except Exception as error:  # noqa: BLE001 - aiokafka raises of many kinds; all mean: read again
-                await self._recover(error)
+        self._timer.start()
+        try:
+            while not self._standing.is_stopping:
+                try:
+                    await self._turn_or_hold()
+                except HeadraceError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - aiokafka raises of many kinds; all mean: read again
+                    await self._recover(error)
+        finally:
+            async with self._lock:
+                self._timer.stop()
 
     async def stop(self) -> bool:
         """Cease fetching, let every batch in flight end, and commit; whether all of them ended well."""
@@ -155,9 +160,10 @@ class RecordLoop:
         await self._settings.pace.open()
         messages = await self._next_alone() if alone else await self._next(is_paused=is_paused)
         self._flights.raise_failed()
+        self._timer.raise_failed()
         if not (messages or self._flights or self._standing.is_stale):
             self._delivery.note(await self._passage.passed())
-        await self._commit_due()
+            self._timer.noted()
         if self._delivery.commits != self._commits or self._endurance.is_past(is_quiet=not self._flights):
             self._commits = self._delivery.commits
             self._settled()
@@ -231,7 +237,7 @@ class RecordLoop:
 
     def _patience_ms(self) -> float:
         """Return how long to wait for a first record: long when there is nothing else to see to."""
-        is_quiet = not self._flights and self._delivery.due_s is None and self._endurance.is_well
+        is_quiet = not self._flights and self._endurance.is_well
         return QUIET_POLL_MS if is_quiet else IDLE_POLL_MS
 
     async def _launch(self, flight: Flight) -> None:
@@ -251,9 +257,7 @@ class RecordLoop:
                 await self._open.wait()
                 await self._suspects.alone.freed()
                 continue
-            # A batch may take long, and until the commit readers do not see what was delivered before it.
-            if not await self._flights.first.landed(within_s=self._delivery.due_s):
-                await self._commit_due()
+            await self._flights.first.landed()
             self._flights.raise_failed()
         return self._standing.is_going
 
@@ -276,6 +280,7 @@ class RecordLoop:
         if previous is not None and previous.held:  # what comes after it is read again
             raise HeldError(previous.held)
         await self._delivery.deliver(outcome, flight, previous)
+        self._timer.noted()
         self._settings.on_delivered(outcome)
         self._settings.holding.passed(flight.through)
         if flight.held:
@@ -283,11 +288,6 @@ class RecordLoop:
 
     async def _in_thread(self, call: Callable[..., Outcome], *given: Any) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *given)
-
-    async def _commit_due(self) -> None:
-        """Commit if it is time to."""
-        if self._delivery.due_s == 0:
-            await self._commit()
 
     async def _commit(self) -> None:
         async with self._lock:
@@ -342,6 +342,7 @@ class RecordLoop:
         log.warning("reading again from the committed offsets after %s: %s", type(error).__name__, error)
         async with self._lock:
             await self._flights.abandon()
+        self._timer.forget()
         self._standing.failed()
         if isinstance(error, ReadAgainError):
             return

@@ -77,3 +77,32 @@ async def test_a_failed_commit_is_raised_and_not_tried_again_by_itself() -> None
     broker.fault = None
     await committer.commit()
     assert broker.commits == [], "reading goes back to the committed offsets, and everything is noted anew"
+
+
+async def test_commits_are_apart_from_begin_to_begin_but_slow_ones_leave_half_of_the_time() -> None:
+    broker = Broker()
+
+    took_s = [0.03, 0.05, 0.09, 0.3]
+
+    async def slow(offsets: Mapping[str, int]) -> None:
+        broker.now += took_s.pop(0)
+
+    committer = Committer(slow, lambda: frozenset(broker.assigned), 100, lambda: broker.now)
+    for due_s in (0.07, 0.05, 0.09, 0.3):
+        committer.note({"a": 1})
+        await committer.commit()
+        committer.note({"a": 2})
+        assert committer.due_s == pytest.approx(due_s)
+
+
+async def test_what_a_commit_would_hold_is_told_once_it_is_due() -> None:
+    broker = Broker()
+    committer = broker.committer()
+    committer.note({"a": 3})
+    assert committer.due_with({"b": 2, "c": 9}) == {"a": 3, "b": 2}, "of those that are ours"
+    assert broker.commits == []
+    await committer.commit()
+    assert broker.commits == [{"a": 3}]
+    assert committer.due_with({"b": 2}) == {}, "not yet"
+    broker.now = 0.11
+    assert committer.due_with({"b": 2}) == {"b": 2}
