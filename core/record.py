@@ -13,7 +13,7 @@ from headrace.core.routing.slip import Slip
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Batch", "Content", "Headers", "Message", "Outgoing", "Output", "Position", "Record", "Status"]
+__all__ = ["Batch", "Content", "Headers", "Message", "Outgoing", "Output", "Position", "Record", "Status", "Unread"]
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Names and values as Kafka has them: a name may come twice, a value may be null."""
@@ -30,6 +30,26 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+class Unread(bytes):
+    """Stands, empty, for the value of messages that were not read, since their batch unpacks to too much.
+
+    Attributes:
+        first: the offset of the first of them.
+        last: the offset of the last one.
+        limit_bytes: to how much their batch was allowed to unpack.
+    """
+
+    first: int
+    last: int
+    limit_bytes: int
+
+    def __new__(cls, first: int, last: int, limit_bytes: int) -> Unread:
+        """Return no bytes, which know what they stand for."""
+        made = super().__new__(cls)
+        made.first, made.last, made.limit_bytes = first, last, limit_bytes
+        return made
 
 
 class Message(msgspec.Struct, frozen=True):

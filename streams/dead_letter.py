@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from headrace.core.errors import RecordError
 from headrace.core.plan.plan import Plan
-from headrace.core.record import Message, Outgoing, Position, Record
+from headrace.core.record import Message, Outgoing, Position, Record, Unread
 from headrace.core.wire.dead import Failure, dead_letter, prior_attempts, without_original
 from headrace.core.wire.json import encode
 from headrace.core.wire.retry import RETRIED, retry_message, tried_since_ms
@@ -54,6 +54,8 @@ class DeadLetters:
             plan=self._hash,
             now_ms=time.time() * 1000,
         )
+        if isinstance(message.value, Unread):
+            return without_original(letter, "not unpacked")
         return without_original(letter) if is_missing else letter
 
     def _aside_of(self, slot: Slot, failure: Failure, message: Message) -> Outgoing:

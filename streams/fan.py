@@ -36,11 +36,12 @@ class Family:
         self._asked += len(asked)
         return list(asked)
 
-    def join(self, waits: Callable[[Slot], bool]) -> None:
+    def join(self, waits: Callable[[Slot], bool], *, may_pass: bool = False) -> None:
         """Give the record its end, or let it fail for now with what a model that is missing failed with.
 
         Args:
             waits: whether a slot with such a failure holds up its partition, until all of its models are asked again.
+            may_pass: whether the join is told of failures that may pass, so that a record without an answer can wait.
         """
         passing = self._passing()
         if passing is not None:
@@ -49,7 +50,7 @@ class Family:
                 return
             self._slot.failure = None
         for slot in self._copies:
-            slot.report()
+            slot.report(may_pass=may_pass)
         asked = [slot.record for slot in self._copies[: self._asked] if slot.record is not None]
         parts = [part_of(record) for record in asked]
         settle(self._slot, joined(asked[0], {part.branch: part for part in parts}))

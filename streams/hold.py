@@ -100,7 +100,8 @@ class Holding:
     The thread of the steps asks `begin`, `holds`, `waits` and `cut`, the loop everything else.
 
     A branch of a parallel route may be waited for like any record, and where its model is: other answers wait at
-    egress meanwhile. But no worker stops for one. The join is told of it, and only what the join comes to can fail.
+    egress meanwhile. But no worker stops for one, and none waits aside alone. The join is told of it, and only what the
+    join comes to can fail, or wait.
 
     Args:
         rules: what the file says.

@@ -304,7 +304,7 @@ class Pipe:
         self._infer(slots, holding)
         for slot in slots:
             if slot.failure is not None and self._is_joined(stage, slot) and not holding.holds(slot):
-                slot.report(may_pass=holding.passes_on and not slot.is_branch)
+                slot.report(may_pass=holding.passes_on)
         spent = self._spent(clock, routed)
         ends: Ends | None = None
         if self._egress is not None:
@@ -340,7 +340,7 @@ class Pipe:
         while asked := [slot for family in families for slot in family.ask()]:
             self._infer(asked, holding)
         for family in families:
-            family.join(holding.waits)
+            family.join(holding.waits, may_pass=holding.passes_on)
 
     def _rescue(self, slots: Sequence[Slot], holding: Holding) -> None:
         """Give failed records the fallback, where the file has one and they do not hold up their partition.

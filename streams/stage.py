@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 from mode import Service
 
@@ -26,6 +26,7 @@ from headrace.streams.ahead import Ahead
 from headrace.streams.alone import Alone
 from headrace.streams.at_least_once import AtLeastOnce
 from headrace.streams.batch_limit import BatchLimit
+from headrace.streams.bounded_consumer import BoundedConsumer
 from headrace.streams.commit import Committer
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.delivery import Delivery
@@ -412,9 +413,10 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             **more,
         )
 
-    def _new_consumer(self, group: str | None) -> AIOKafkaConsumer:
-        worker = self.parts.worker
-        return AIOKafkaConsumer(
+    def _new_consumer(self, group: str | None) -> BoundedConsumer:
+        worker, source = self.parts.worker, self.parts.plan.input
+        return BoundedConsumer(
+            limits={source.topic: source.max_batch_bytes},
             **self.parts.connection.options,
             client_id=self._client_id("consumer"),
             group_id=group,

@@ -72,6 +72,11 @@ class Input(Section):
         default="stop", description="what to do when records expired before they were read; never a silent jump"
     )
     max_bytes: Bytes = Field(default=1 << 20, description="largest message accepted; larger ones are dead letters")
+    max_batch_bytes: Bytes = Field(
+        default=64 << 20,
+        ge=1 << 20,
+        description="to how much a compressed batch of messages may unpack; one dead letter stands for a larger one",
+    )
 
 
 class Delivery(Section):

@@ -317,4 +317,5 @@ class _Compiler:
             max_bytes=given.max_bytes,
             deadline_ms=int(deadline) if deadline is not None else None,
         )
-        return InputPlan(given.topic, codec, intake, given.start, given.on_gap, self._place("input", "topic"))
+        place = self._place("input", "topic")
+        return InputPlan(given.topic, codec, intake, given.start, given.on_gap, place, given.max_batch_bytes)

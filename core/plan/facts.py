@@ -73,6 +73,7 @@ def _input(plan: Plan) -> dict[str, Any]:
         "start": source.start,
         "on_gap": source.on_gap,
         "max_bytes": source.intake.max_bytes,
+        "max_batch_bytes": source.max_batch_bytes,
     }
 
 

@@ -70,6 +70,7 @@ class InputPlan:
     start: str
     on_gap: Literal["stop", "continue"]
     place: Place
+    max_batch_bytes: int = 64 << 20
 
     def link(self) -> InputPlan:
         """Return how a link is read: from its beginning, since nothing on it may be passed over."""

@@ -184,4 +184,6 @@ def _no_answer(decision: Decision, parts: Mapping[int, Part], *, is_late: bool) 
     else:
         fault = f"none of {len(decision.steps)} models answered: {'; '.join(codes)}"
         failure = failed(NoAnswerError(fault, mend="see those codes, then redrive it"))
-    return msgspec.structs.replace(failure, stacktrace=traces.strip())
+    # Then the record may wait aside, and all of its models are asked again.
+    may_pass = any(part.failure is not None and part.failure.is_transient for part in parts.values())
+    return msgspec.structs.replace(failure, stacktrace=traces.strip(), is_transient=may_pass)

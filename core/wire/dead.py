@@ -93,13 +93,13 @@ def dying(failure: Failure) -> Failure:
     return msgspec.structs.replace(failure, waits=False)
 
 
-def without_original(letter: Outgoing) -> Outgoing:
-    """Return the letter of a record whose message has expired meanwhile: it holds the decoded value instead."""
+def without_original(letter: Outgoing, why: str = "expired") -> Outgoing:
+    """Return the letter without its message: that has expired, and only the value as it was decoded is left, or so."""
     return Outgoing(
         topic=letter.topic,
         key=letter.key,
         value=letter.value,
-        headers=(*letter.headers, ("headrace.original_missing", b"expired")),
+        headers=(*letter.headers, ("headrace.original_missing", why.encode())),
         timestamp_ms=letter.timestamp_ms,
     )
 

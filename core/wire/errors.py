@@ -5,6 +5,7 @@ from __future__ import annotations
 from headrace.core.errors import BrokerError, PluginError, RecordError
 
 __all__ = [
+    "BatchTooLargeError",
     "ExpiryTimeError",
     "FrameUnreadableError",
     "ModelStoppedError",
@@ -124,6 +125,18 @@ class ResultRefusedError(RecordError):
     """
 
     code = "HR517"
+
+
+class BatchTooLargeError(RecordError):
+    """A compressed batch of messages unpacks to more than the pipeline is to hold.
+
+    A broker bounds what is compressed only: half a megabyte can be gigabytes. Beyond `input.max_batch_bytes` a batch is
+    given up, and one dead letter stands for all of its messages: it lies at the offset of the first one and names the
+    last, without their bytes, which stay in the input for as long as that keeps them. Mend: publish smaller batches
+    (a producer's batch size), or raise the limit.
+    """
+
+    code = "HR519"
 
 
 # -- between processes

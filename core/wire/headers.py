@@ -129,6 +129,6 @@ class DeadLetterHeaders(_Headers):
         default=None,
         alias="headrace.original_missing",
         description="only when this is not the whole message: `expired`, since the input no longer has what came over "
-        "a link, so that the value is the decoded one; or why the topic would not take it. The headers above say where "
-        "it lay",
+        "a link, so that the value is the decoded one; `not unpacked`, since its batch unpacks to too much; or why the "
+        "topic would not take it. The headers above say where it lay",
     )

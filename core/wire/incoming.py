@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from headrace.core.record import Content, Message, Record
+from headrace.core.record import Content, Message, Record, Unread
 from headrace.core.wire.cloudevents import attributes
 from headrace.core.wire.errors import (
+    BatchTooLargeError,
     ExpiryTimeError,
     NotAnObjectError,
     TextMissingError,
@@ -63,15 +64,26 @@ def refuse_unreadable(message: Message, intake: Intake) -> None:
     Raises:
         TombstoneError: HR502, it has no value.
         TooLargeError: HR503, it exceeds `max_bytes`.
+        BatchTooLargeError: HR519, it stands for a batch that was not unpacked.
     """
     if message.value is None:
         raise TombstoneError("the message has no value (a tombstone)", mend="publish tombstones to another topic")
+    if isinstance(message.value, Unread):
+        _refuse_unread(message.value)
     size = size_bytes(message)
     if size > intake.max_bytes:
         raise TooLargeError(
             f"the message has {size:,} bytes, more than input.max_bytes ({intake.max_bytes:,})",
             mend="publish less, or raise input.max_bytes",
         )
+
+
+def _refuse_unread(value: Unread) -> None:
+    raise BatchTooLargeError(
+        f"the messages at offsets {value.first} to {value.last} came in one compressed batch, which unpacks to more "
+        f"than input.max_batch_bytes ({value.limit_bytes:,}); none of them was read",
+        mend="publish smaller batches, or raise input.max_batch_bytes and publish these again",
+    )
 
 
 def to_record(message: Message, content: Content, intake: Intake) -> Record:

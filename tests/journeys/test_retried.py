@@ -63,6 +63,33 @@ def test_a_record_waits_aside_until_what_ails_it_has_passed(
     assert pipeline.client.all(pipeline.output) == results
 
 
+@pytest.mark.parametrize("groups", [None, APART], ids=["one process", "two"])
+def test_a_parallel_route_answers_without_a_model_that_is_away_and_waits_aside_when_all_are(
+    pipeline: Pipeline, tmp_path: Path, groups: Any
+) -> None:
+    away, back = tmp_path / "away", tmp_path / "back"
+    pipeline.write(
+        models={"echo": {"echo": {"needs": str(away)}}, "other": {"echo": {"needs": str(back)}}},
+        route={"parallel": {"models": ["echo", "other"], "join": "best", "quorum": 2, "deadline": "20s"}},
+        delivery={**WAITS, "guarantee": "exactly_once"},
+        groups=groups,
+    )
+    if groups:
+        pipeline.run_groups("main", "apart")
+    else:
+        pipeline.run()
+    (first,) = pipeline.publish("both are away")
+    aside = f"{pipeline.name}.retry.ingress"
+    (waiting,) = pipeline.client.first(aside, 1)
+    assert waiting.header("headrace.retry.source") == first
+    back.touch()
+    pipeline.publish("one is away")
+    results, dead = pipeline.ended()
+    assert sorted(one.body["output"]["text"] for one in results) == ["both are away", "one is away"]
+    assert {tuple(one.body["route"]["path"]) for one in results} == {("other",)}
+    assert dead == []
+
+
 def test_patience_ends_for_what_waits_aside_and_says_how_often_it_was_tried(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.write(
         preprocess=[{"needs": {"file": str(tmp_path / "never")}}],

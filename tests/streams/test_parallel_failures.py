@@ -250,6 +250,27 @@ def test_a_model_that_is_away_lets_egress_set_the_record_aside(processes: Start,
     assert made.results[0]["status"] == "fallback", "it has waited since long ago"
 
 
+@each_grouping
+def test_a_record_waits_aside_when_all_models_are_away_and_for_none_while_another_answers(
+    processes: Start, tmp_path: Path, groups: Mapping[str, Any]
+) -> None:
+    away, others = tmp_path / "a", tmp_path / "others"
+    models = {name: {"echo": {"needs": str(away if name == "a" else others)}} for name in MODELS}
+    made = processes(**parallel(models=models, groups=groups, delivery={"slow": "retry_topic"}))
+    through(made, ["0.4 sad"])
+    assert (made.dead[0].code, made.dead[0].waits, made.results, made.held) == ("HR530", True, {}, [])
+    others.touch()
+    again(made, b'{"text": "0.4 sad"}', made.dead[0])
+    assert made.results[0]["route"]["reason"] == "2 of 2 said 'sad'; a failed (HR501)"
+    assert made.ends == [0, 0], "once aside, once answered"
+
+
+def test_a_record_that_no_model_answers_for_good_waits_for_nothing(processes: Start) -> None:
+    made = processes(**parallel(groups=APART, delivery={"slow": "retry_topic"}))
+    through(made, ["json null"])
+    assert (made.dead[0].code, made.dead[0].waits) == ("HR530", False)
+
+
 def parked(processes: Start, texts: list[str], **sections: Any) -> Processes:
     """Take records one at a time to the link of egress and no further; branch after branch lies there."""
     made = processes(**parallel(groups=APART, delivery={"on_failure": "stop"}, **sections))
