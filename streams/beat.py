@@ -97,5 +97,6 @@ class BeatService(Service):  # type: ignore[misc]  # mode has no types
             quarantined={f"{stage}/{plugin}": why for (stage, plugin), why in parts.health.quarantined.items()},
             versions={name: stage.versions for name, stage in parts.pipe.models.items()},
             waiting=waiting,
+            waiting_for=str(parts.joiner.awaited or "") if parts.joiner else "",
             waiting_since="" if since_ms is None else iso_time(since_ms),
         )

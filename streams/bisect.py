@@ -15,11 +15,11 @@ from typing import Any
 
 from headrace.core.errors import HeadraceError, RecordError, StepContractError
 from headrace.core.wire.dead import Failure, failure_class
-from headrace.core.wire.errors import StepFailedError
+from headrace.core.wire.errors import SkippedError, StepFailedError
 from headrace.streams.breaker import Quarantine
 from headrace.streams.transient import is_transient, retry_after_s
 
-__all__ = ["Retries", "Trap", "as_failure", "isolate", "owed"]
+__all__ = ["Retries", "Trap", "as_failure", "isolate", "owed", "skipped"]
 
 Call = Callable[[Any], Sequence[Any]]
 
@@ -140,6 +140,12 @@ def as_failure(error: BaseException, *, stage: str, plugin: str, attempt: int = 
         stacktrace="" if isinstance(error, RecordError) else "".join(traceback.format_exception(error)),
         is_transient=is_transient(error),
     )
+
+
+def skipped(stage: str) -> Failure:
+    """Return what a record fails with that an operator lets a stage pass over."""
+    error = SkippedError("it was skipped by `headrace skip`", mend="redrive it once it is mended")
+    return as_failure(error, stage=stage, plugin="")
 
 
 def _halve(call: Call, wrap: Callable[[list[Any]], Any], trials: list[_Trial]) -> None:

@@ -1,6 +1,6 @@
-"""Lets ingress wait while too many records wait at egress for their turn, so that memory stays bounded.
+"""Lets ingress wait while too many records wait at egress, for their turn or more answers: memory stays bounded.
 
-Egress itself cannot cease to read: the records that the others wait for come over the same partition.
+Egress itself cannot cease to read: what the others wait for comes over the same partition.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Fullness:
             await self._write(changes)
 
     async def _write(self, changes: Mapping[str, Setting | None]) -> None:
-        why = "records wait at egress for their turn"
+        why = "records wait at egress"
         try:
             await set_settings(self._connection, self._pipeline, changes, who=self._who, why=why)
         except (HeadraceError, KafkaError, OSError, TimeoutError) as error:

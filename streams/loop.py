@@ -184,6 +184,8 @@ class RecordLoop:
         """Take the next suspect message through, while nothing else is at work in this process, and commit it."""
         await self._open.wait()
         messages, offsets = await self._filling.one()
+        if not messages and not self._standing.is_stale:
+            messages, offsets = await self._ticked(most=1)
         if messages:
             async with self._suspects.alone.claimed():
                 flight = await self._flight(messages, offsets, is_alone=True)
@@ -203,16 +205,15 @@ class RecordLoop:
             flight.weight = sum(map(weigh, flight.messages))
         return flight
 
-    async def _ticked(self) -> tuple[list[Message], dict[Any, int]]:
-        """Return messages that only tell the time, but for partitions that wait."""
+    async def _ticked(self, most: int | None = None) -> tuple[list[Message], dict[Any, int]]:
+        """Return messages that only tell the time, but for partitions that wait; of so many partitions at most."""
         if self._settings.ticks is None:
             return [], {}
         messages, offsets = await self._settings.ticks()
-        waiting = self._settings.holding.waiting()
-        return (
-            [one for one in messages if (one.position.topic, one.position.partition) not in waiting],
-            {tp: offset for tp, offset in offsets.items() if (tp.topic, tp.partition) not in waiting},
-        )
+        still = {(tp.topic, tp.partition) for tp in self._consumer.paused()} | self._settings.holding.waiting().keys()
+        messages = [one for one in messages if (one.position.topic, one.position.partition) not in still][:most]
+        told = {(one.position.topic, one.position.partition) for one in messages}
+        return messages, {tp: at for tp, at in offsets.items() if (tp.topic, tp.partition) in told}
 
     async def _refresh(self) -> bool:
         """Take the positions of a new assignment; False while nothing is assigned."""
@@ -279,6 +280,7 @@ class RecordLoop:
             flight.cut(outcome.held)
         if previous is not None and previous.held:  # what comes after it is read again
             raise HeldError(previous.held)
+        self._suspects.through(flight)
         await self._delivery.deliver(outcome, flight, previous)
         self._timer.noted()
         self._settings.on_delivered(outcome)

@@ -17,11 +17,11 @@ from headrace.core.plan.plan import Plan
 from headrace.core.plan.stages import EGRESS, INGRESS
 from headrace.core.record import Message, Position
 from headrace.core.wire.dead import Failure
-from headrace.core.wire.errors import PlanChangedError, SkippedError
+from headrace.core.wire.errors import PlanChangedError
 from headrace.core.wire.frame import decode_frame
 from headrace.core.wire.result import ResultFacts, Spent
 from headrace.core.wire.retry import waited
-from headrace.streams.bisect import Trap, as_failure
+from headrace.streams.bisect import Trap, as_failure, skipped
 from headrace.streams.branch import Branches
 from headrace.streams.egress import Deliver
 from headrace.streams.ends import Ends
@@ -174,6 +174,8 @@ class Pipe:
         def condemn(message: Message, failure: Failure, wholly: bool) -> Outcome:
             clock = _Clock(time.time() * 1000, time.perf_counter())
             way.holding.begin(self._passes_over(stage))
+            place, at_ms = message.position, message.timestamp_ms
+            timed = joiner.first_due(place.partition, at_ms) if joiner is not None and place.offset < 0 else None
             read = Read(message, [self._arrived(message)]) if stage == INGRESS else self._unpacked(stage, message)
             own = read.slots
             if stage == INGRESS:
@@ -182,7 +184,7 @@ class Pipe:
             if stage == EGRESS and joiner is None:
                 for slot in own:
                     _refuse_branch(slot)
-            sources = {slot.source for slot in own}
+            sources = {slot.source for slot in own} | {timed}
             # A join may be made by this answer, and what it comes to is the same record.
             slots = [*own] if joiner is None else joiner.run([read])
             for slot in slots:
@@ -278,20 +280,19 @@ class Pipe:
     def _to_joins(self, joiner: Joiner, messages: Sequence[Message], way: _Way) -> Outcome:
         """Take what egress's link brings, and messages without an offset, which only tell how late it is."""
         clock = _Clock(time.time() * 1000, time.perf_counter())
-        read = [
-            self._unpacked(EGRESS, message) if message.position.offset >= 0 else Read(message, [])
-            for message in messages
-        ]
+        read = [self._unpacked(EGRESS, message) for message in messages]
         return self._walk(EGRESS, joiner.run(read), clock, time.perf_counter(), way)
 
     def _unpacked(self, stage: str, message: Message) -> Read:
         """Return what is in a frame; one that cannot be read is a slot of its own bytes, which fails."""
+        if message.position.offset < 0:
+            return Read(message, [])
         with Trap() as trap:
             frame = decode_frame(message.value)
             slots = [_slot(each, message, stage) for each in frame.records]
             if self._skips(stage)(message.position):
                 for slot in slots:
-                    slot.fail(_skipped(stage))
+                    slot.fail(skipped(stage))
             return Read(message, slots, frame.call)
         slot = Slot(message)
         if trap.error is not None:
@@ -403,7 +404,7 @@ class Pipe:
         is_skipped = self._skips(stage)
         for slot in slots:
             if slot.message is not None and is_skipped(slot.carrier):
-                slot.fail(_skipped(stage))
+                slot.fail(skipped(stage))
 
     def _passes_over(self, stage: str) -> Callable[[Slot], bool]:
         """Return what tells whether nothing of a slot holds up its partition: its message is skipped, or its record."""
@@ -441,8 +442,3 @@ def _refuse_branch(slot: Slot) -> None:
         slot.fail(as_failure(error, stage=EGRESS, plugin="join"))
     else:
         slot.is_done = True
-
-
-def _skipped(stage: str) -> Failure:
-    error = SkippedError("it was skipped by `headrace skip`", mend="redrive it once it is mended")
-    return as_failure(error, stage=stage, plugin="")

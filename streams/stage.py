@@ -243,7 +243,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         assigned = {(tp.topic, tp.partition) for tp in self._consumer.assignment()}
         held = {tp[1]: why for tp, why in self._holding.known(assigned).items()}
         full = self._full()
-        held |= {at: f"{full[at]} records wait at egress for their turn" for _, at in assigned if at in full}
+        held |= {at: f"{full[at]} records wait at egress" for _, at in assigned if at in full}
         self.parts.health.hold(self.stage.name, held)
         self.parts.meter.held(self.stage.name, len(held))
 
@@ -262,11 +262,11 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
 
     def _full(self) -> Mapping[int, int]:
         """Return the partitions of which no more is to be read, since egress has all that it can hold of them."""
-        return self.parts.live.state.full if self.stage.kind == "ingress" and self.parts.plan.keeps_turns else {}
+        return self.parts.live.state.full if self.stage.kind == "ingress" and self.parts.plan.keeps_state else {}
 
     def _new_fullness(self) -> Fullness | None:
         parts, joiner = self.parts, self._joiner
-        if joiner is None or not parts.plan.keeps_turns:
+        if joiner is None or not parts.plan.keeps_state:
             return None
         return Fullness(parts.connection, parts.plan.pipeline, joiner, parts.live, parts.instance)
 
@@ -304,6 +304,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
                     alone=parts.alone,
                     stage=stage.name,
                     is_link=is_link,
+                    due=lambda partition, now_ms: joiner.first_due(partition, now_ms) if joiner is not None else None,
+                    due_ms=lambda: joiner.due_ms if joiner is not None else {},
                 ),
                 early_s=self._early_s if self._aside else None,
                 on_final=self._stopped_at,

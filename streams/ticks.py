@@ -29,7 +29,8 @@ class Ticks:
 
     async def due(self) -> tuple[list[Message], dict[Any, int]]:
         """Return a message for each partition with a wait that is over, and the offsets up to which these are read."""
-        due, messages, offsets = self._joiner.due_ms, [], {}
+        due: dict[int, float] = {**self._joiner.due_ms, **dict.fromkeys(self._joiner.passed_over(), 0.0)}
+        messages, offsets = [], {}
         for tp in self._consumer.assignment() if due else ():
             if tp.partition not in due:
                 continue

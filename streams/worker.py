@@ -87,7 +87,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         # The models load while the topics are made: both take seconds, and neither needs the other.
         topics, pipe = await _both(plan, group, settings, meter, running, health=health)
         with _closing(pipe):
-            joins = _joins(plan, topics, pipe, meter)
+            joins = _joins(plan, topics, pipe, meter, running)
             entries = await _entries(plan, group, settings.connection, joins.links)
             instance = settings.name or new_instance()
             changes = Changes(
@@ -203,7 +203,7 @@ class _Joins(NamedTuple):
     links: Mapping[str, str]
 
 
-def _joins(plan: Plan, topics: Mapping[str, TopicFacts], pipe: Pipe, meter: Meter) -> _Joins:
+def _joins(plan: Plan, topics: Mapping[str, TopicFacts], pipe: Pipe, meter: Meter, live: Live) -> _Joins:
     """Return the joins of a worker: records may wait that an earlier plan sent to several processes."""
     link, state = joins_of(plan.pipeline)
     if state not in topics:
@@ -211,7 +211,15 @@ def _joins(plan: Plan, topics: Mapping[str, TopicFacts], pipe: Pipe, meter: Mete
     egress = plan.stage(EGRESS)
     is_left = link in topics and egress is not None and egress.reads is None
     is_cut = HoldRules.of(plan.delivery).cuts
-    joiner = Joiner(state, meter, is_cut=is_cut, in_turn=plan.delivery.order == "key") if pipe.has_egress else None
+    joiner = None
+    if pipe.has_egress:
+        joiner = Joiner(
+            state,
+            meter,
+            is_cut=is_cut,
+            in_turn=plan.delivery.order == "key",
+            skipped=lambda: live.state.skipped_records.get(EGRESS, ()),
+        )
     return _Joins(joiner, {EGRESS: link} if is_left else {})
 
 

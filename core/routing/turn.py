@@ -77,6 +77,19 @@ class Turns:
         return len(self._due)
 
     @property
+    def awaited(self) -> Position | None:
+        """The record whose end the first of those that wait waits for; None when nothing waits, or nobody knows."""
+        first = next(iter(self._held), None)
+        due = None if first is None else self._due.get(first)
+        offsets = self._lines.get(due.line) if due is not None else None
+        head = Position(due.line[0], due.line[1], offsets[0]) if due is not None and offsets else None
+        return head if head is not None and self.is_missing(head) else None
+
+    def is_missing(self, position: Position) -> bool:
+        """Whether a record was called and has not ended."""
+        return position in self._due and position not in self._held
+
+    @property
     def is_stalled(self) -> bool:
         """Whether some of what was kept may be able to leave."""
         return bool(self._stalled)

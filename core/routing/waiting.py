@@ -123,11 +123,21 @@ class Joins:
         self._changed[record.source] = None
         return None
 
-    def expire(self, now_ms: float) -> list[Verdict]:
-        """Return the ends of the records whose wait is over; nothing that was put on the link until then is unread."""
-        verdicts = []
-        while (due_ms := self.due_ms) is not None and due_ms < now_ms:
-            verdicts.append(self._decide(self._waiting[self._due[0][1]], is_late=True))
+    def first_due(self, now_ms: float) -> Position | None:
+        """Return the record that `expire` would end first; None when no wait is over."""
+        due_ms = self.due_ms
+        return self._due[0][1] if due_ms is not None and due_ms < now_ms else None
+
+    def expire(self, now_ms: float, *, most: int | None = None) -> list[Verdict]:
+        """Return the ends of the records whose wait is over; nothing that was put on the link until then is unread.
+
+        Args:
+            now_ms: epoch milliseconds.
+            most: end so many at most; None: all.
+        """
+        verdicts: list[Verdict] = []
+        while len(verdicts) != most and (source := self.first_due(now_ms)) is not None:
+            verdicts.append(self._decide(self._waiting[source], is_late=True))
         return verdicts
 
     def end(self, record: Record) -> None:

@@ -32,6 +32,7 @@ class Heartbeat(BaseModel):
     quarantined: dict[str, str] = Field(default={}, description="STAGE/PLUGIN that is left alone, and why")
     versions: dict[str, list[str]] = Field(default={}, description="the versions it has loaded, by stage of a model")
     waiting: int = Field(default=0, description="how many records wait at its egress for more answers or their turn")
+    waiting_for: str = Field(default="", description="a record that others of its key wait for, TOPIC:PARTITION:OFFSET")
     waiting_since: str = Field(default="", description="about when the one that waits longest began, UTC, ISO 8601")
 
 

@@ -28,6 +28,9 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         until: the first offset that is not under suspicion; None while nothing is.
         at: which record of the message at the offset was alone in flight, counted from 0; None when none was.
         deaths: how often each record of that message was alone in flight when its process died.
+        tick: epoch milliseconds; records whose join was over by then ran because of the time, not of any message.
+        source: where the message of such a record lies in the input, `topic:partition:offset`, if it was alone.
+        timed: how often each such record was when its process died.
     """
 
     format: int = msgspec.field(name="headrace")
@@ -35,6 +38,9 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     until: _Natural | None = None
     at: _Natural | None = None
     deaths: dict[_Natural, _Natural] = {}
+    tick: _Natural | None = None
+    source: str | None = None
+    timed: dict[str, _Natural] = {}
 
 
 _decoder = msgspec.json.Decoder(Entry)

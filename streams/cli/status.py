@@ -16,7 +16,7 @@ from headrace.streams.cli.setting import Live, find
 from headrace.streams.cli.table import heading, print_columns, print_pairs
 
 if TYPE_CHECKING:
-    from headrace.streams.status.facts import PipelineFacts, StageFacts
+    from headrace.streams.status.facts import PartitionFacts, PipelineFacts, StageFacts
 
 __all__ = ["status"]
 
@@ -86,7 +86,7 @@ def _show(facts: PipelineFacts, *, as_json: bool) -> None:
     _table("Records taken one at a time", ("stage", "partition", "records", "in flight", "deaths"), _suspects(facts))
     _table("Members", ("stage", "client", "host", "partitions"), _members(facts))
     _table("Workers", ("worker", "group", "seen", "state", "plan"), _workers(facts))
-    _table("Waiting at egress", ("worker", "records", "since about"), _joins(facts))
+    _table("Waiting at egress", ("worker", "records", "since about", "for record"), _joins(facts))
     _table("Waiting for a record", ("worker", "partition", "why"), _alive(facts, "held"))
     _table("Steps in quarantine", ("worker", "step", "why"), _alive(facts, "quarantined"))
     _table("Model versions", ("model", "stage", "worker", "state"), _models(facts))
@@ -136,10 +136,16 @@ def _suspects(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
         for one in stage.partitions:
             if one.suspects is None:
                 continue
-            at, deaths = one.suspects["at"], one.suspects["deaths"]
-            alone = "-" if at is None else f"{one.committed}:{at}"
-            counts = ", ".join(f"{one.committed}:{place} {count}" for place, count in deaths.items()) or "-"
-            yield stage.stage, str(one.partition), f"{one.committed} to {one.suspects['until'] - 1}", alone, counts
+            at, until = one.suspects["at"], one.suspects["until"]
+            alone = "-" if at is None else _suspect(one, str(at))
+            counts = ", ".join(f"{_suspect(one, at)} {count}" for at, count in one.suspects["deaths"].items()) or "-"
+            span = f"{one.committed} to {until - 1}" if until > (one.committed or 0) else "those whose time is over"
+            yield stage.stage, str(one.partition), span, alone, counts
+
+
+def _suspect(partition: PartitionFacts, at: str) -> str:
+    """Return a record by its place: in the next message, or in the input when none brings it."""
+    return f"{partition.committed}:{at}" if at.isdigit() else at
 
 
 def _members(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
@@ -158,7 +164,7 @@ def _workers(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
 def _joins(facts: PipelineFacts) -> Iterator[tuple[str, ...]]:
     for one in facts.workers:
         if one.alive and one.waiting:
-            yield one.worker, f"{one.waiting:,}", one.waiting_since
+            yield one.worker, f"{one.waiting:,}", one.waiting_since, one.waiting_for or "-"
 
 
 def _alive(facts: PipelineFacts, name: str) -> Iterator[tuple[str, ...]]:

@@ -67,7 +67,8 @@ class WorkerFacts:
     """A worker by its last sign of life.
 
     `held` partitions wait for a record, `quarantined` steps are left alone; `waiting` is how many records wait at its
-    egress for more answers or their turn, `waiting_since` about since when.
+    egress for more answers or their turn, `waiting_since` about since when, `waiting_for` one that others of its key
+    wait for.
     """
 
     worker: str
@@ -80,6 +81,7 @@ class WorkerFacts:
     host: str
     pid: int
     waiting: int = 0
+    waiting_for: str = ""
     waiting_since: str = ""
     held: Mapping[str, str] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)

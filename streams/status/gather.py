@@ -147,9 +147,10 @@ def _partition(
 
 
 def _suspects(entry: Entry | None, span: Span) -> dict[str, Any] | None:
-    if entry is None or entry.until is None or (span.committed or 0) >= entry.until:
+    if entry is None or entry.until is None or ((span.committed or 0) >= entry.until and entry.tick is None):
         return None
-    return {"until": entry.until, "at": entry.at, "deaths": {str(at): count for at, count in entry.deaths.items()}}
+    deaths = {**{str(at): count for at, count in entry.deaths.items()}, **entry.timed}
+    return {"until": entry.until, "at": entry.at if entry.source is None else entry.source, "deaths": deaths}
 
 
 def _ahead(skip: Skip | None, span: Span) -> dict[str, Any] | None:
@@ -172,6 +173,7 @@ def _worker(worker: Worker) -> WorkerFacts:
         host=beat.host,
         pid=beat.pid,
         waiting=beat.waiting,
+        waiting_for=beat.waiting_for,
         waiting_since=beat.waiting_since,
         held=beat.held,
         quarantined=beat.quarantined,

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--least", type=int, default=1, help="faults of each kind")
     parser.add_argument("--pace", type=float, default=8.0, help="milliseconds that the slowest process takes a record")
     parser.add_argument("--order", choices=("path", "key"), default="path", help="within what results keep theirs")
+    parser.add_argument("--slow", choices=("", "retry_topic"), default="", help="whether some records wait aside")
     return parser
 
 
@@ -60,9 +61,10 @@ def _one(said: argparse.Namespace, parser: argparse.ArgumentParser) -> Settings:
                 f"no such kind: {unknown[0]}; there are {', '.join(kind.lower() for kind in Kind.__members__)}"
             )
         kinds = tuple(Kind[name.upper()] for name in said.kinds.split(","))
-    return Settings(
-        said.seed, said.faults, said.records, said.groups, said.guarantee, kinds, said.least, said.pace, said.order
-    )
+    if said.slow and said.order == "key":
+        parser.error("records that wait aside have no order")
+    told = said.seed, said.faults, said.records, said.groups, said.guarantee, kinds
+    return Settings(*told, said.least, said.pace, said.order, said.slow)
 
 
 if __name__ == "__main__":

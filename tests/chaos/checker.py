@@ -7,7 +7,7 @@ due is known from what was published and from a run of the same input without fa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tests.chaos.compare import changed_letter, changed_result
 from tests.chaos.ends import Due, Ends, source_of
@@ -24,7 +24,13 @@ MAIN = "out"
 _ById = Mapping[str, Sequence[Seen]]
 
 
-def judge(due: Sequence[Due], stormy: Ends, calm: Ends, scope: Scope) -> list[Finding]:
+def judge(
+    due: Sequence[Due],
+    stormy: Ends,
+    calm: Ends,
+    scope: Scope,
+    waits: Callable[[int], bool] = lambda offset: False,
+) -> list[Finding]:
     """Return everything that is wrong with a run under faults.
 
     Args:
@@ -32,6 +38,7 @@ def judge(due: Sequence[Due], stormy: Ends, calm: Ends, scope: Scope) -> list[Fi
         stormy: what the run left.
         calm: what a run of the same input without faults left; only its results and exposures are looked at.
         scope: within what the order of results is promised.
+        waits: tells the offsets whose records wait aside: nothing is promised of their order.
     """
     by_id = {one.id: one for one in due}
     letters = _grouped(stormy.dead, source_of)
@@ -42,7 +49,7 @@ def judge(due: Sequence[Due], stormy: Ends, calm: Ends, scope: Scope) -> list[Fi
         found += _ended_as_letter(one, outputs, letters) if one.code else _ended_well(one, outputs, expected, letters)
     found += _doubled(due, outputs, letters)
     for role, seen in stormy.outputs.items():
-        found += [*_identities(role, seen, stormy.pipeline), *judge_order(role, seen, scope)]
+        found += [*_identities(role, seen, stormy.pipeline), *judge_order(role, seen, scope, waits)]
     return [*found, *judge_exposures(stormy, calm)]
 
 

@@ -20,19 +20,22 @@ class Scope(Enum):
     KEY = "those of one key (order: key)"
 
 
-def judge_order(role: str, seen: Sequence[Seen], scope: Scope) -> Iterator[Finding]:
+def judge_order(
+    role: str, seen: Sequence[Seen], scope: Scope, waits: Callable[[int], bool] = lambda offset: False
+) -> Iterator[Finding]:
     """Yield each result that came after a later one of the same scope.
 
     Args:
         role: the output's role.
         seen: its messages, each partition in its order.
         scope: within what the order is promised.
+        waits: tells the offsets whose records wait aside, so that others may overtake them.
     """
     latest: dict[Hashable, tuple[int, str]] = {}
     known: set[str] = set()
     for one in seen:
         body = one.body
-        if body["id"] in known:
+        if body["id"] in known or waits(body["source"]["offset"]):
             continue
         known.add(body["id"])
         lane = (one.partition, body["source"]["partition"], _LANES[scope](one, body))

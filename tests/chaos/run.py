@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.chaos import aside
 from tests.chaos.broker import own_broker
 from tests.chaos.checker import judge
 from tests.chaos.conductor import Conductor
@@ -42,6 +43,7 @@ class Settings(NamedTuple):
         least: faults of each kind, as far as there is room.
         pace_ms: how long the slowest process takes over a record.
         order: `path`, or `key` over several processes.
+        slow: `retry_topic` lets some records wait aside.
     """
 
     seed: int
@@ -53,12 +55,14 @@ class Settings(NamedTuple):
     least: int = 1
     pace_ms: float = 8.0
     order: str = "path"
+    slow: str = ""
 
     @property
     def replay(self) -> str:
         """Return the command that runs the same again."""
         kinds = ",".join(kind.name.lower() for kind in self.kinds)
         ordered = " --order key" if self.order == "key" else ""
+        ordered += f" --slow {self.slow}" if self.slow else ""
         return (
             f"python -m tests.chaos --seed {self.seed} --faults {self.faults} --records {self.records} "
             f"--groups {self.groups} --guarantee {self.guarantee} --kinds {kinds} --least {self.least} "
@@ -91,6 +95,7 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
             pace_ms=settings.pace_ms,
             guarantee=settings.guarantee,
             order=settings.order,
+            slow=settings.slow,
         )
         stormy.client.make_topic(name, PARTITIONS)
         crew = Crew(stormy, layout.stages, folder)
@@ -120,7 +125,10 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
             ends = _ends(stormy)
             say("the same without faults")
             scope = Scope.KEY if settings.order == "key" else layout.scope
-            findings = judge(due, ends, _calm(folder, stormy, registry, due), scope)
+            waits = aside.waits if settings.slow else lambda offset: False
+            findings = judge(due, ends, _calm(folder, stormy, registry, due), scope, waits)
+            if settings.slow:
+                say(f"{_waited(stormy)} records waited aside")
         except Exception:
             for number, worker in enumerate(stormy.workers, 1):
                 say("\n".join((f"--- worker {number}:", *worker.lines[-8:])))
@@ -128,6 +136,7 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
         finally:
             stormy.close()
     ordered = "order: key, " if settings.order == "key" else ""
+    ordered += f"slow: {settings.slow}, " if settings.slow else ""
     return Report(
         title=f"{settings.guarantee}, groups: {settings.groups}, {ordered}seed {settings.seed}",
         scheduled=len(schedule),
@@ -139,6 +148,15 @@ def run(folder: Path, settings: Settings, say: Callable[[str], None]) -> Report:
         took_s=time.monotonic() - began,
         replay=settings.replay,
     )
+
+
+def _waited(pipeline: Pipeline) -> int:
+    """Return how many records waited aside; a run in which none did proves nothing of it."""
+    ends = pipeline.client.ends(f"{pipeline.name}.retry.ingress")
+    count = sum(end for _, end in ends.values())
+    if not count:
+        raise AssertionError("no record waited aside")
+    return count
 
 
 def _calm(folder: Path, stormy: Pipeline, registry: str, due: Sequence[Due]) -> Ends:

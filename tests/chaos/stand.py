@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from headrace.core.registry.folder import read_folder
 from headrace.core.registry.store import Registry
+from tests.chaos import aside
 from tests.chaos.load import LARGEST_BYTES, PARTITIONS
 from tests.chaos.order import Scope
 from tests.support.pipeline import Pipeline
@@ -66,6 +67,7 @@ def stormy_pipeline(
     pace_ms: float,
     guarantee: str,
     order: str,
+    slow: str = "",
 ) -> Pipeline:
     """Return the pipeline that faults strike; its workers reach the broker at `wired`.
 
@@ -73,12 +75,13 @@ def stormy_pipeline(
     """
     front_ms, expert_ms, end_ms = (pace_ms * share for share in layout.shares)
     made = Pipeline(folder, name, bootstrap)
+    front, end = (aside.moody(False), aside.moody(True)) if slow == "retry_topic" else ([], [])
     made.write(
         **_sections(name, name, registry, expert_ms=expert_ms),
-        preprocess=["normalise", "fault", "deadly", {"slow": {"ms": front_ms}}],
-        postprocess=[_LABELS, {"deadly": {"word": "killlate"}}, {"slow": {"ms": end_ms}}],
+        preprocess=["normalise", "fault", "deadly", *front, {"slow": {"ms": front_ms}}],
+        postprocess=[_LABELS, {"deadly": {"word": "killlate"}}, *end, {"slow": {"ms": end_ms}}],
         groups=layout.sections or None,
-        delivery={"guarantee": guarantee, "order": order},
+        delivery={"guarantee": guarantee, "order": order, **(aside.delivery() if front else {})},
         broker={"bootstrap": wired},
     )
     return made

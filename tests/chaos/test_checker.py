@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import eq
 from typing import Any
 
 import pytest
@@ -206,3 +208,10 @@ def test_a_run_without_faults_that_lacks_a_result_is_no_measure() -> None:
 def test_copies_of_a_doubled_record_are_counted() -> None:
     (found,) = judge(DUE, stormy(out=results("storm", [0, 1, 1, 2, 1, 4, 5])), CALM, Scope.PATH)
     assert (found.kind, found.copies) == (DOUBLED, 2)
+
+
+def test_a_record_that_waited_aside_may_be_overtaken_and_no_other() -> None:
+    storm = stormy(out=results("storm", [0, 2, 1, 4, 5]))
+    for waiting, found in ((1, []), (2, []), (4, [(DISORDERED, "in:0:1")])):
+        judged = judge(DUE, storm, CALM, Scope.PARTITION, partial(eq, waiting))
+        assert [(one.kind, one.id) for one in judged] == found

@@ -45,14 +45,23 @@ class Crew:
         """Start again who dies, until everything is through; return results and dead letters."""
 
         def is_through() -> bool:
-            for group, worker in self._workers.items():
-                if worker.process.poll() is not None:
-                    self.deaths += 1
-                    self._workers[group] = self._start(group)
+            self.revive()
             return not any(self._pipeline.lags().values())
 
         until("an end of the lag", is_through, patience_s=PATIENCE_S)
         return self._pipeline.ended()
+
+    def seen(self, count: int) -> list[Seen]:
+        """Start again who died; return the dead letters, once there are so many."""
+        self.revive()
+        found = self._pipeline.client.all(self._pipeline.dead_topic)
+        return found if len(found) >= count else []
+
+    def revive(self) -> None:
+        for group, worker in self._workers.items():
+            if worker.process.poll() is not None:
+                self.deaths += 1
+                self._workers[group] = self._start(group)
 
     def end(self) -> list[int]:
         return [worker.terminate() for worker in self._workers.values()]
@@ -121,6 +130,33 @@ def _assert_letters(dead: Sequence[Seen], bad: dict[str, str], stage: str) -> No
         assert where == bad[letter.body["text"]]
         assert letter.key == b"ann"
         assert letter.value == json.dumps({"text": letter.body["text"]}).encode()
+
+
+@GUARANTEES
+def test_a_record_that_kills_egress_once_its_join_is_over_dies_although_no_message_brings_it(
+    pipeline: Pipeline, guarantee: str
+) -> None:
+    file = pipeline.folder / "at-work"
+    pipeline.write(
+        models={"echo": "echo", "away": "echo"},
+        route={"parallel": {"models": ["echo", "away"], "join": "best", "quorum": 2, "deadline": "1500ms"}},
+        postprocess=[{"deadly": {"file": str(file)}}],
+        groups={"away": {"models": ["away"]}},  # nobody ever starts it
+        delivery={"guarantee": guarantee},
+    )
+    crew = Crew(pipeline).ready()
+    texts = ["calm", "kill", "bright", "kill too", "soft"]
+    published = pipeline.publish(*texts, key=b"ann")
+    bad = {text: id_ for text, id_ in zip(texts, published, strict=True) if text.startswith("kill")}
+    letters = until("both letters", lambda: crew.seen(2), patience_s=PATIENCE_S)
+    _assert_letters(letters, bad, "egress")
+    seen = [one.body["id"] for one in pipeline.outputs(3)]
+    assert sorted(set(seen)) == sorted(set(published) - set(bad.values()))
+    if guarantee == "exactly_once":
+        assert len(seen) == 3
+    runs = Counter(file.read_text().splitlines())
+    assert all(3 <= runs[text] <= 6 for text in bad), f"three alone, and before that those of the time: {runs}"
+    assert crew.end() == [0]
 
 
 @GUARANTEES

@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ GROUPS = {"front": {"stages": ["ingress"], "models": ["quick"]}, "expert": {"mod
 NAMES = ("front", "expert", "main")
 both_guarantees = pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 RECORDS, SLOW_MS, KEYS = 500, 10.0, 11
+LARGE, LARGE_COUNT = 250_000, 160
 
 
 def sections(**delivery: Any) -> dict[str, Any]:
@@ -112,6 +113,34 @@ def _filtered(pipeline: Pipeline) -> set[str]:
     return {f"{seen.topic}:{seen.partition}:{seen.offset}" for seen in sent if b"filter" in (seen.value or b"")}
 
 
+@both_guarantees
+def test_ingress_waits_while_egress_holds_all_that_it_may_and_reads_on_when_that_has_left(
+    pipeline: Pipeline, guarantee: str
+) -> None:
+    pipeline.write(**sections(guarantee=guarantee) | {"topics": {"partitions": 1}, "batch": {"max_records": 4}})
+    workers = pipeline.run_groups("front", "main")
+    texts = ["0.5 unsure", *(f"0.95 sure{n} {'x' * LARGE}" for n in range(LARGE_COUNT))]
+    published = [id_ for text in texts for id_ in pipeline.publish(text, key=b"ann")]
+    until("egress to be full", lambda: "wait at egress" in pipeline.headrace("status", str(pipeline.file), "--json"))
+    some_wait(workers["main"])
+    held = until("ingress to stop", lambda: _still(lambda: pipeline.lags()["ingress"]))
+    assert held > LARGE_COUNT / 4, "of a partition it holds 32 MiB, and no more is read until half of it has left"
+    assert pipeline.client.all(pipeline.output) == [], "the first one of the key is at the expert, which is away"
+    workers |= pipeline.run_groups("expert")
+    results, dead = pipeline.ended(150)
+    assert [seen.body["id"] for seen in results] == published
+    assert dead == []
+    assert waiting(workers["main"]) == 0
+    until("that to be seen", lambda: "wait at egress" not in pipeline.headrace("status", str(pipeline.file), "--json"))
+
+
+def _still(ask: Callable[[], int]) -> int:
+    """Return what is asked for once it is the same for two seconds; 0 until then."""
+    before = ask()
+    time.sleep(2)
+    return before if ask() == before else 0
+
+
 def test_without_it_records_overtake_and_with_it_from_then_on_they_do_not(pipeline: Pipeline) -> None:
     pipeline.write(**sections(order="path"))
     workers = pipeline.run_groups(*NAMES)
@@ -127,3 +156,20 @@ def test_without_it_records_overtake_and_with_it_from_then_on_they_do_not(pipeli
     results, dead = pipeline.ended()
     assert dead == []
     assert [seen.body["id"] for seen in results if seen.body["id"] in set(later)] == later
+
+
+def test_a_record_whose_end_is_lost_is_named_and_a_skip_lets_those_behind_it_go(pipeline: Pipeline) -> None:
+    pipeline.write(**sections() | {"topics": {"partitions": 1}})
+    workers = pipeline.run_groups("front", "main")
+    texts = ["0.95 before", "0.5 lost", "0.95 after", "0.95 later"]
+    published = pipeline.publish(*texts, key=b"ann")
+    until("those behind it", lambda: waiting(workers["main"]) == 2)
+    link = pipeline.link("expert")
+    pipeline.client.delete_before(link, {0: pipeline.client.ends(link)[0][1]})
+    until("its name", lambda: published[1] in pipeline.headrace("status", str(pipeline.file), "--json"))
+    pipeline.headrace("skip", str(pipeline.file), "--stage", "egress", "--record", published[1])
+    results = pipeline.outputs(3)
+    assert [seen.body["id"] for seen in results] == [published[0], *published[2:]]
+    (letter,) = pipeline.dead_letters(1)
+    assert (letter.header("headrace.code"), letter.body["text"]) == ("HR523", "0.5 lost")
+    until("nothing waits", lambda: waiting(workers["main"]) == 0)

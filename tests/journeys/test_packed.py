@@ -87,7 +87,7 @@ def test_a_worker_that_stops_at_such_a_batch_goes_on_behind_it_when_told_to_skip
     worker = pipeline.start()
     assert worker.end(40) != 0
     assert "HR519" in worker.lines[-1]
-    pipeline.headrace("skip", str(pipeline.file), "--stage", "ingress", "--partition", "0", "--yes")
+    pipeline.headrace("skip", str(pipeline.file), "--stage", "ingress", "--partition", "0")
     pipeline.run()
     results, letters = pipeline.ended()
     assert [one.body["source"]["offset"] for one in results] == [0, 3]

@@ -224,3 +224,61 @@ def test_every_killer_is_found_by_its_own_deaths_and_nobody_else_is(
     assert disk.offset == end
     assert dead == sorted(killers)
     assert deaths == {at: 3 if at in killers else 0 for at in range(16)}
+
+
+def test_what_runs_because_of_the_time_is_marked_with_that_and_the_commit_after_its_steps_takes_the_mark_away() -> None:
+    disk = Disk(end=4, offset=4)
+    first = disk.process("a")
+    assert first.start_ticks({P0: 1000}) == [P0]
+    assert first.start_ticks({P0: 2000}) == []
+    disk.write(first)
+    assert disk.words == encode_entry(Entry(format=FORMAT, by="a", tick=1000))
+    first.survived(P0)
+    disk.commit(first, 4)
+    assert disk.words == ""
+
+
+def test_whoever_dies_of_the_time_is_charged_by_name_and_is_suspect_until_nothing_is_due_any_more() -> None:
+    disk = Disk(end=4, offset=4)
+    first = disk.process("a")
+    first.start_ticks({P0: 1000})
+    disk.write(first)
+    for deaths in range(3):
+        heir = disk.process(f"heir{deaths}")
+        assert heir.suspects() == {P0}
+        assert heir.timed_deaths(P0, "in:0:1") == deaths
+        assert heir.suspect_timed(P0, "in:0:1")
+        disk.write(heir)
+    last = disk.process("last")
+    assert (last.timed_deaths(P0, "in:0:1"), last.timed_deaths(P0, "in:0:2")) == (3, 0)
+    last.survived(P0)
+    disk.commit(last, 4)
+    last.passed(P0, 4, due_ms=900.0)
+    assert last.suspects() == {P0}, "another one is due by then"
+    last.passed(P0, 4, due_ms=1000.0)
+    assert last.suspects() == set()
+    assert last.words(P0, 4) == ""
+
+
+def test_of_a_message_that_ends_a_wait_both_are_named_and_only_who_was_at_work_is_charged() -> None:
+    disk = Disk(end=9, offset=4)
+    disk.start(disk.process("a"))
+    first = disk.process("b")
+    assert first.suspect_timed(P0, "in:0:1")
+    disk.write(first)
+    second = disk.process("c")
+    assert (second.timed_deaths(P0, "in:0:1"), second.deaths(P0, 0)) == (1, 0)
+    assert second.suspect_timed(P0, "in:0:1")
+    disk.alone(second)
+    third = disk.process("d")
+    assert (third.timed_deaths(P0, "in:0:1"), third.deaths(P0, 0)) == (1, 1)
+
+
+def test_an_end_of_its_own_will_names_nobody_who_ran_because_of_the_time() -> None:
+    disk = Disk(end=4, offset=4)
+    first = disk.process("a")
+    first.start_ticks({P0: 1000})
+    disk.write(first)
+    assert first.let_go() == [P0]
+    disk.write(first)
+    assert disk.words == ""

@@ -271,6 +271,27 @@ def test_a_record_that_no_model_answers_for_good_waits_for_nothing(processes: St
     assert (made.dead[0].code, made.dead[0].waits) == ("HR530", False)
 
 
+def test_records_that_wait_for_answers_fill_a_partition_until_half_of_them_have_left(
+    processes: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.streams.join.FULL_BYTES", 60_000)
+    made = processes(**parallel(groups=APART))
+    made.parked = {"reviews.link.c": []}
+    assert made.joiner is not None
+    full = []
+    for at in range(4):
+        through(made, [f"0.4 {'x' * 4_000}"], first=at)
+        full.append(dict(made.joiner.full))
+    assert full[:2] == [{}, {}]
+    assert full[3] == {0: 4}, "bytes count, also of a few records"
+    made.joiner.restore({0: made.state})
+    assert [size > 4_000 for size in made.joiner._sizes[0].values()] == [True] * 4, "after a restart they count as well"
+    frames = made.parked.pop("reviews.link.c")
+    for frame in frames:
+        made.run("reviews.link.c", [frame])
+    assert (made.joiner.full, made.joiner._sizes[0], made.ends) == ({}, {}, [0, 1, 2, 3])
+
+
 def parked(processes: Start, texts: list[str], **sections: Any) -> Processes:
     """Take records one at a time to the link of egress and no further; branch after branch lies there."""
     made = processes(**parallel(groups=APART, delivery={"on_failure": "stop"}, **sections))

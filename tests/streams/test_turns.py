@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from headrace.core.record import Record
+from headrace.core.record import Message, Position, Record
 from headrace.core.wire.frame import decode_frame
 from headrace.core.wire.kept import state_topic
 from headrace.streams.join import Joiner
 from headrace.streams.meter import Meter
+from tests.support.made import NOON_MS
 from tests.support.processes import Processes, same_always, through
 
 Start = Callable[..., Processes]
@@ -196,3 +197,24 @@ def test_large_records_fill_a_partition_as_well(processes: Start, monkeypatch: p
     let_on(made)
     assert made.joiner.full == {}
     assert made.ends == [0, 1]
+
+
+def test_a_record_that_is_lost_on_its_way_is_ended_by_a_skip_and_only_once_all_that_came_is_read(
+    processes: Start,
+) -> None:
+    made = parked(processes, [QUICK, SLOW, QUICK, QUICK])
+    lost = made.parked[EXPERT]
+    assert made.joiner is not None
+    assert str(made.joiner.awaited) == "reviews:0:1"
+    made.live.change(skipped_records={"egress": frozenset({"reviews:0:1", "reviews:0:3", "elsewhere"})})
+    assert made.joiner.passed_over() == {0: [Position("reviews", 0, 1)]}, "what has ended is not lost"
+    through(made, [QUICK], 4)
+    assert made.ends == [0], "its end may lie behind what was read"
+    tick = Message(Position(EGRESS, 0, -1), None, None, (), NOON_MS)
+    made.run(EGRESS, [tick])
+    assert ({at: one.code for at, one in made.dead.items()}, made.ends) == ({1: "HR523"}, [0, 1, 2, 3, 4])
+    assert (made.joiner.passed_over(), made.joiner.awaited) == ({}, None)
+    assert nothing_is_kept(made)
+    del made.parked[EXPERT]
+    made.run(EXPERT, lost)
+    assert made.ends == [0, 1, 2, 3, 4], "it was slow, and has its end already"

@@ -53,6 +53,7 @@ class Processes:
                 Meter("reviews"),
                 is_cut=self.rules.cuts,
                 in_turn=plan.delivery.order == "key",
+                skipped=lambda: self.live.state.skipped_records.get(EGRESS, ()),
             )
         self.held: list[Held] = []
         self.parked: dict[str, list[Message]] = {}

@@ -56,7 +56,7 @@ def test_a_person_sees_what_waits_and_what_was_changed(headrace: Headrace, busy:
     assert waiting[-1].strip() == "2 to 3"
     (worker,) = table(outcome.out, "Workers")
     assert [worker[0].strip(), worker[3].strip()] == ["w1", "not ready: broker away"]
-    assert [cell.strip() for cell in table(outcome.out, "Waiting at egress")[0]] == ["w1", "1,200", "noon"]
+    assert [cell.strip() for cell in table(outcome.out, "Waiting at egress")[0]] == ["w1", "1,200", "noon", "-"]
     assert [cell.strip() for cell in table(outcome.out, "Stopped")[0]] == ["model", "quick", "cost"]
     assert [cell.strip() for cell in table(outcome.out, "Aliases moved")[0]] == ["reviews@prod", "2"]
     assert [cell.strip() for cell in table(outcome.out, "Model versions")[0]] == ["reviews@2", "expert", "h-0", "ready"]

@@ -152,6 +152,19 @@ def _die(record: Record, *, raises: bool) -> None:
     time.sleep(60)  # the signal comes when the kernel likes
 
 
+class MoodyOptions(Options):
+    every: int = Field(default=1, ge=1)
+    at: int = 0
+
+
+def moody(record: Record, options: MoodyOptions) -> Record:
+    """Fail, as if a service were away, on records at some offsets, until they have waited aside."""
+    has_waited = any(name == "headrace.retry.since" for name, _ in record.headers)
+    if record.source.offset % options.every == options.at and not has_waited:
+        raise ConnectionError("not now")
+    return record
+
+
 class DeafOptions(Options):
     file: str
 
@@ -358,6 +371,8 @@ def headrace_register(catalog: Catalog) -> None:
     catalog.preprocess("hold", hold, options=HoldOptions)
     catalog.preprocess("deadly", deadly, options=DeadlyOptions)
     catalog.postprocess("deadly", deadly, options=DeadlyOptions)
+    catalog.preprocess("moody", moody, options=MoodyOptions)
+    catalog.postprocess("moody", moody, options=MoodyOptions)
     catalog.preprocess("deaf", Deaf, options=DeafOptions)
     catalog.preprocess("needs", needs, options=HoldOptions)
     catalog.model("echo", Echo, options=EchoOptions)
