@@ -54,7 +54,7 @@ check: $(VENV)/.dev types ## Lint, types, import rules, docs, packaging, depende
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generator examples/plugin/headrace_example
-	$(BIN)/mypy --explicit-package-bases tests
+	$(BIN)/mypy --explicit-package-bases tests benchmarks
 	PYTHONPATH=.typing $(BIN)/lint-imports --config setup.cfg  # an editable install hides the folders from it
 	$(BIN)/python docs/generator --check
 	$(BIN)/python -m pytest -q tests/packaging/test_packages.py tests/api tests/docs/test_coverage.py

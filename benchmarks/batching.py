@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
@@ -31,7 +32,7 @@ def measure(folder: Path, model: Path, texts: list[str], runs: int) -> Table:
     }
     # The better of both is that of all windows together: who wins a single one is chance.
     better = min(WAYS[:2], key=lambda way: sum(seconds[way]))
-    rows = [(way, spread([WINDOW / one for one in seconds[way]])) for way in WAYS]
+    rows: list[tuple[str, ...]] = [(way, spread([WINDOW / one for one in seconds[way]])) for way in WAYS]
     rows += [(f"measured costs / {way}", spread(ratios, 3)) for way, ratios in against.items()]
     return Table(
         title="How texts share runs of MiniLM",
@@ -62,13 +63,13 @@ def main(model: str, texts_file: str, windows: int) -> None:
         begun = time.process_time()
         encoded = tokenizer.encode(window)
         lengths = [len(text.ids) for text in encoded]
-        runs = {
+        ways: dict[str, Callable[[], Iterable[list[int]]]] = {
             "one by one": lambda: cut(lengths, 1, 4096),
             "runs of 8": lambda: cut(lengths, 8, 4096),
             "as they came, runs of 32": lambda: [list(range(at, at + 32)) for at in range(0, len(lengths), 32)],
             "by measured costs": lambda: cheapest(lengths, table.ms, limits, None) if table else cut(lengths, 1, 4096),
-        }[way]()
-        for places in runs:
+        }
+        for places in ways[way]():
             graph.run(pad([encoded[at] for at in places], tokenizer.pad_id, graph.dtype))
         return time.process_time() - begun
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Bar, Table
+from benchmarks.steps import built_in
 from headrace.core.record import Batch, Position, Record
-from headrace.core.step import StepContext, bind
+from headrace.core.step import StepContext
 from headrace.core.wire.frame import decode_frame, encode_frames, encode_record
 
 _TEXTS, _TOGETHER = 200, 33
@@ -66,7 +67,8 @@ def _parts(registry: str, count: int, tensors: Literal["float32", "float16"]) ->
             records = [
                 _over_link(record.replace(tensors=own), tensors) for record, own in zip(records, rows, strict=True)
             ]
-        return steps[-1].infer(Batch(records))
+        outputs: Outputs = steps[-1].infer(Batch(records))
+        return outputs
 
     return infer
 
@@ -80,10 +82,7 @@ def _over_link(record: Record, tensors: Literal["float32", "float16"]) -> Record
 
 
 def _opened(registry: str, model: str, shard: int | None) -> Any:
-    from headrace.core.catalog import installed_catalog
-
-    spec = installed_catalog().find("model", "onnx")
-    step = bind(spec, spec.options(model=model))
+    step = built_in("model", "onnx", model=model)
     step.open(StepContext("bench", "expert", registry, shard=shard))
     return step
 

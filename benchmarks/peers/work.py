@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.steps import built_in
 from headrace.core.record import Batch, Content, Headers, Message, Position, Record
-from headrace.core.step import bind
 from headrace.core.wire.cloudevents import result_headers
 from headrace.core.wire.incoming import Intake, to_record
 from headrace.core.wire.json import decode, encode
@@ -27,14 +27,7 @@ _FACTS = ResultFacts("peer", "0" * 12)
 _INTAKE = Intake(text=("body",), unit=("user",))
 
 
-def _normalise() -> Callable[[Batch], Any]:
-    from headrace.core.catalog import installed_catalog
-
-    spec = installed_catalog().find("preprocess", "normalise")
-    return bind(spec, spec.options())
-
-
-_normalised = _normalise()
+_normalised: Callable[[Batch], Any] = built_in("preprocess", "normalise")
 
 
 def message(source: tuple[str, int, int], key: bytes | None, value: bytes | None, timestamp_ms: int) -> Message:
