@@ -6,6 +6,7 @@ Every right that the guarantee adds is left out once: the worker that lacks it h
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -165,3 +166,37 @@ def test_a_redrive_without_a_right_names_it_and_publishes_nothing(guarded: Pipel
         assert f"HR243 the broker denies User:{user} {words.format(p=guarded.name)}" in done.stderr
         assert "Traceback" not in done.stderr
     assert len(guarded.client.all(guarded.input)) == 1
+
+
+@pytest.mark.provokes("HR243")
+def test_records_wait_aside_and_are_deleted_there_with_just_the_rights_that_the_plan_prints(
+    guarded: Pipeline, secured: Secured, tmp_path: Path
+) -> None:
+    back, aside = tmp_path / "back", f"{guarded.name}.retry.ingress"
+    guarded.write(
+        broker=None,
+        models={"echo": {"echo": {"needs": str(back)}}},
+        groups={"apart": {"models": ["echo"]}},
+        delivery={"guarantee": "exactly_once", "slow": "retry_topic", "retries": 0, "retry_after": "1s"},
+    )
+    rules = rules_of(guarded, secured)
+    missing = Rule(f"User:{user_of(rules['group main'])}", "TOPIC", aside, "LITERAL", "WRITE")
+    assert missing in rules["group main"]
+    secured.allow(rule for some in rules.values() for rule in some if rule != missing)
+    variables = {group: secured.variables(user_of(rules[f"group {group}"])) for group in ("main", "apart")}
+    lacking = guarded.start("--group", "main", "--worker", "w1", **variables["main"])
+    assert lacking.end(60) == 1
+    assert f"Write on topic '{aside}'" in lacking.events[-1]["message"]
+    secured.allow([missing])
+    workers = [guarded.start("--group", group, "--worker", "w1", **variables[group]) for group in variables]
+    for worker in workers:
+        worker.ready()
+    published = guarded.publish(*(f"mood {at}" for at in range(20)))
+    until("what waits", lambda: guarded.client.topics().count(aside) and guarded.client.all(aside))
+    back.touch()
+    results, dead = guarded.ended()
+    assert (ids(results), dead) == (sorted(published), [])
+    until("an empty topic", lambda: all(first == end for first, end in guarded.client.ends(aside).values()))
+    for worker in workers:
+        assert not [line for line in worker.warnings if "uthoriz" in line or "denie" in line]
+    assert [worker.terminate() for worker in workers] == [0, 0]
