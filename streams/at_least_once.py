@@ -40,8 +40,9 @@ class AtLeastOnce:
         await asyncio.gather(*(producer.start() for producer in self._producers))
 
     async def renew(self, partitions: Iterable[Any]) -> None:
-        """Forget what is not committed."""
+        """Forget what is not committed; it will be handed over again."""
         self._committer.forget()
+        self._sender.renew()
 
     async def deliver(self, outcome: Outcome, flight: Flight, previous: Flight | None) -> None:
         """Hand over after the flight before has handed over; end after it has ended.

@@ -9,12 +9,21 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaTimeoutError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.errors import (
+    IllegalOperation,
+    InvalidTimestampError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+)
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
@@ -22,13 +31,21 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from headrace.core.record import Outgoing
 from headrace.core.wire.errors import ResultRefusedError
 
-__all__ = ["Outbox", "heard"]
+__all__ = ["REFUSALS", "TOO_LARGE", "Outbox", "heard"]
+
+TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
+REFUSALS = (*TOO_LARGE, InvalidTimestampError, ResultRefusedError)
+"""A refusal is the message's fault and for ever; anything else is waited out."""
 
 _UNBOUNDED = 1 << 30
 
 
 class Outbox:
     """The way into one producer of aiokafka.
+
+    Where a batch fails, nothing goes to its partition any more until `renew`: what waits behind it fails with it, and
+    what comes is not taken. By itself aiokafka would give up a batch that the broker did not take for 40 seconds, and
+    send a younger one behind it, which then lies in front of it once it is sent again.
 
     Args:
         producer: started, or started before the first message.
@@ -38,6 +55,7 @@ class Outbox:
         self._producer = producer
         self._batches, self._cluster = producer._message_accumulator, producer.client.cluster
         self._partitions: dict[str, list[TopicPartition]] = {}
+        self._failed: dict[TopicPartition, BaseException] = {}
         self._cluster.add_listener(self._forget)
 
     async def put(self, message: Outgoing) -> asyncio.Future[Any]:
@@ -46,7 +64,8 @@ class Outbox:
         Raises:
             ResultRefusedError: the topic has no such partition.
             MessageSizeTooLargeError: the message is larger than any request may be.
-            KafkaError: the producer is closed or broken, or the broker has not taken a batch for too long.
+            KafkaError: the producer is closed or broken, the broker has not taken a batch for too long, or a message
+                of this partition failed before.
         """
         headers = list(message.headers)
         size = DefaultRecordBatchBuilder.estimate_size_in_bytes(message.key, message.value, headers)
@@ -55,7 +74,7 @@ class Outbox:
         tp = await self._place(message)
         give_up: float | None = None
         while True:
-            self._look()
+            self._look(tp)
             waiting = self._batches._batches.get(tp)
             batch = waiting[-1] if waiting else self._new_batch(tp)
             taken = batch._builder.append(
@@ -84,8 +103,13 @@ class Outbox:
         )
         builder.close()
         tp = await self._place(message)
+        self._look(tp)
         sent: asyncio.Future[Any] = await self._producer.send_batch(builder, tp.topic, partition=tp.partition)
         return sent
+
+    def renew(self) -> None:
+        """Take messages again wherever some have failed: all of them are handed over again, in order."""
+        self._failed.clear()
 
     async def _place(self, message: Outgoing) -> TopicPartition:
         tps = self._partitions.get(message.topic) or await self._learn(message.topic)
@@ -113,8 +137,10 @@ class Outbox:
     def _forget(self, _: Any) -> None:
         self._partitions.clear()
 
-    def _look(self) -> None:
-        """Raise what aiokafka's `send()` would."""
+    def _look(self, tp: TopicPartition) -> None:
+        """Raise what aiokafka's `send()` would, and what a message of this partition failed with."""
+        if self._failed and (error := self._failed.get(tp)) is not None:
+            raise copy(error)
         if self._batches._closed:
             raise ProducerClosed
         if self._batches._exception is not None:
@@ -126,7 +152,18 @@ class Outbox:
     def _new_batch(self, tp: TopicPartition) -> Any:
         batch = self._batches._append_batch(self._batches.create_builder(), tp)
         batch.future.add_done_callback(heard)
+        # At once: a callback of the future might come after the sender has taken what waits behind.
+        batch.failure = partial(self._fail, tp, batch.failure)
         return batch
+
+    def _fail(self, tp: TopicPartition, fail: Callable[[BaseException], None], exception: BaseException) -> None:
+        fail(exception)
+        if isinstance(exception, REFUSALS):
+            return
+        self._failed.setdefault(tp, exception)
+        for batch in self._batches._batches.pop(tp, ()):
+            batch.failure(exception)
+            heard(batch._drain_waiter)  # perhaps nobody waits for room
 
 
 def heard(future: asyncio.Future[Any]) -> None:

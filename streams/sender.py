@@ -7,27 +7,16 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from aiokafka.errors import (
-    InvalidTimestampError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    RecordTooLargeError,
-)
-
 from headrace.core.errors import RecordError
 from headrace.core.record import Outgoing
 from headrace.core.wire.dead import Failure, dying, stub
 from headrace.core.wire.errors import ResultRefusedError, ResultTooLargeError
 from headrace.streams.dead_letter import DeadLetters
-from headrace.streams.outbox import Outbox
+from headrace.streams.outbox import REFUSALS, TOO_LARGE, Outbox
 from headrace.streams.pipe import Outcome
 from headrace.streams.slot import Slot
 
 __all__ = ["Pending", "Sender", "refusal", "too_large", "without_key"]
-
-_TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
-# A refusal is the message's fault and for ever; anything else is waited out.
-_REFUSALS = (*_TOO_LARGE, InvalidTimestampError, ResultRefusedError)
 
 
 class Pending(NamedTuple):
@@ -78,6 +67,11 @@ class Sender:
             sent = await self._send(self._outbox, shipment.message)
             pending.append(Pending(shipment.slots, "link", shipment.message, sent))
         return pending
+
+    def renew(self) -> None:
+        """Begin anew after an error: whatever it failed for is handed over again."""
+        self._outbox.renew()
+        self._dead_outbox.renew()
 
     async def acknowledged(self, pending: Sequence[Pending]) -> None:
         """Wait for every acknowledgement. What a topic refuses becomes a dead letter; a refused dead letter, its stub.
@@ -136,7 +130,7 @@ class Sender:
             if message.key is None and message.topic in self._compacted:
                 raise without_key(message.topic)
             return await outbox.put(message)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.set_exception(error)
             return future
@@ -159,8 +153,8 @@ def refusal(error: BaseException) -> RecordError | None:
     """Return what is wrong with the message that met this error; None when it is not the message's fault."""
     if isinstance(error, ResultRefusedError):
         return error
-    if isinstance(error, _TOO_LARGE):
+    if isinstance(error, TOO_LARGE):
         return too_large()
-    if isinstance(error, _REFUSALS):
+    if isinstance(error, REFUSALS):
         return ResultRefusedError(f"the topic refuses the result: {error}", mend="correct the sink, or the topic")
     return None

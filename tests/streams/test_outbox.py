@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerClosed, RequestTimedOutError
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +107,37 @@ async def test_a_closed_producer_takes_nothing(kafka: Running, client: Client, t
     await made.stop()
     with pytest.raises(ProducerClosed):
         await outbox.put(Outgoing(name, None, b"b"))
+
+
+@pytest.mark.broker
+async def test_nothing_overtakes_a_batch_that_failed(
+    producer: AIOKafkaProducer, client: Client, topic: Callable[..., str]
+) -> None:
+    name = topic()
+    client.make_topic(name, 2)
+    outbox, batches = Outbox(producer), producer._message_accumulator
+    await (await outbox.put(Outgoing(name, None, b"before", partition=0)))
+    producer._sender._muted_partitions.add(TopicPartition(name, 0))  # as when one of its batches is on its way
+    on_its_way = await outbox.put(Outgoing(name, None, b"first", partition=0))
+    given_up = batches._batches[TopicPartition(name, 0)].popleft()
+    behind = await outbox.put(Outgoing(name, None, b"behind" + b" " * 2_900, partition=0))
+    crowded_out = asyncio.create_task(outbox.put(Outgoing(name, None, b"no room" + b" " * 2_900, partition=0)))
+    await asyncio.sleep(0)
+    given_up.drain_ready()
+    given_up.failure(exception=RequestTimedOutError())  # after 40 s without an answer
+    producer._sender._muted_partitions.clear()
+    sent = (on_its_way, behind, crowded_out)
+    ends = await asyncio.wait_for(asyncio.gather(*sent, return_exceptions=True), 10)
+    assert [type(end) for end in ends] == [RequestTimedOutError] * 3
+    with pytest.raises(RequestTimedOutError):
+        await outbox.put(Outgoing(name, None, b"late", partition=0))
+    with pytest.raises(RequestTimedOutError):
+        await outbox.put_alone(Outgoing(name, None, b"late", partition=0))
+    await (await outbox.put(Outgoing(name, None, b"elsewhere", partition=1)))
+    outbox.renew()
+    await (await outbox.put(Outgoing(name, None, b"again", partition=0)))
+    seen = await arrived(client, name, 3)
+    assert [one.value for one in seen if one.partition == 0] == [b"before", b"again"]
 
 
 async def _gone(position: Position) -> None:
