@@ -82,6 +82,9 @@ def _cleaned(text: str, options: NormaliseOptions) -> str:
         text = normalize(options.unicode, text)
     if not options.whitespace:
         return text
+    text = text.strip()
+    if "  " not in text and text.isprintable():  # a space is the only white space that is
+        return text
     text = " ".join(text.split())
     if text.isprintable():  # then nothing in it is invisible, and there is nothing to look for
         return text
