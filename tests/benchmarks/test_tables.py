@@ -45,7 +45,8 @@ def test_each_guarantee_has_bars_of_its_own() -> None:
 
 @pytest.mark.parametrize("bare", [104, 122])
 def test_a_bare_loop_that_is_too_slow_or_too_fast_beside_kafka_streams_makes_the_run_void(bare: float) -> None:
-    table = of_minilm(SORTED=rates(bare, bare, bare), OURS=rates(bare, bare, bare), OURS_ONCE=rates(bare, bare, bare))
+    ours = rates(*[max(bare, 106)] * 3)  # which meets its own bars
+    table = of_minilm(SORTED=rates(bare, bare, bare), OURS=ours, OURS_ONCE=ours)
     assert missed(table) == ["bare loop / Kafka Streams"]
     assert "VOID" in table.markdown()
 
