@@ -40,6 +40,7 @@ def publish_packed(pipeline: Pipeline, codec: str, *values: bytes) -> None:
     asyncio.run(send())
 
 
+@pytest.mark.provokes("HR519")
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 def test_one_dead_letter_stands_for_a_batch_that_unpacks_to_too_much_and_what_is_around_it_is_delivered(
     pipeline: Pipeline, codec: str
