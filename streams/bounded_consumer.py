@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
@@ -57,10 +58,14 @@ def _bound(records: Any, limit: int) -> None:
 
 
 class _Batches:
-    """The batches of a fetch, as aiokafka's iterator asks for them."""
+    """The batches of a fetch, as aiokafka's iterator asks for them.
+
+    The iterator holds them, so it is held weakly: a circle would keep a megabyte of each fetch until Python looks for
+    circles.
+    """
 
     def __init__(self, reader: Any, limit: int) -> None:
-        self._reader, self._batches, self._limit = reader, reader._records, limit
+        self._reader, self._batches, self._limit = weakref.ref(reader), reader._records, limit
 
     def has_next(self) -> bool:
         return bool(self._batches.has_next())
@@ -74,7 +79,7 @@ class _Batches:
 class _Packed:
     """A compressed batch: its records, or one that stands for all of them."""
 
-    def __init__(self, batch: Any, reader: Any, limit: int) -> None:
+    def __init__(self, batch: Any, reader: Callable[[], Any], limit: int) -> None:
         self._batch, self._reader, self._limit = batch, reader, limit
 
     def __getattr__(self, name: str) -> Any:
@@ -85,7 +90,7 @@ class _Packed:
             with at_most(self._limit):
                 return iter(self._batch)  # which unpacks it
         except BeyondLimitError:
-            first, last = max(self._batch.base_offset, self._reader.next_fetch_offset), self._batch.next_offset - 1
+            first, last = max(self._batch.base_offset, self._reader().next_fetch_offset), self._batch.next_offset - 1
             return iter([_Stand(first, self._batch.max_timestamp, Unread(first, last, self._limit))])
 
 

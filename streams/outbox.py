@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from copy import copy
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -25,7 +25,7 @@ from aiokafka.errors import (
     RecordTooLargeError,
 )
 from aiokafka.partitioner import murmur2
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from headrace.core.record import Outgoing
@@ -151,19 +151,28 @@ class Outbox:
 
     def _new_batch(self, tp: TopicPartition) -> Any:
         batch = self._batches._append_batch(self._batches.create_builder(), tp)
+        batch.__class__ = _Batch
+        batch.on_failure = self._fail
         batch.future.add_done_callback(heard)
-        # At once: a callback of the future might come after the sender has taken what waits behind.
-        batch.failure = partial(self._fail, tp, batch.failure)
         return batch
 
-    def _fail(self, tp: TopicPartition, fail: Callable[[BaseException], None], exception: BaseException) -> None:
-        fail(exception)
+    def _fail(self, tp: TopicPartition, exception: BaseException) -> None:
         if isinstance(exception, REFUSALS):
             return
         self._failed.setdefault(tp, exception)
         for batch in self._batches._batches.pop(tp, ()):
             batch.failure(exception)
             heard(batch._drain_waiter)  # perhaps nobody waits for room
+
+
+class _Batch(MessageBatch):  # type: ignore[misc]
+    """A batch that tells of its failure at once: before the sender has taken what waits behind it."""
+
+    on_failure: Callable[[TopicPartition, BaseException], None]
+
+    def failure(self, exception: BaseException) -> None:
+        super().failure(exception)
+        self.on_failure(self.tp, exception)
 
 
 def heard(future: asyncio.Future[Any]) -> None:
