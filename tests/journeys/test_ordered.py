@@ -25,7 +25,7 @@ GROUPS = {"front": {"stages": ["ingress"], "models": ["quick"]}, "expert": {"mod
 NAMES = ("front", "expert", "main")
 both_guarantees = pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 RECORDS, SLOW_MS, KEYS = 500, 10.0, 11
-LARGE, LARGE_COUNT = 250_000, 160
+LARGE, LARGE_COUNT = 250_000, 240
 
 
 def sections(**delivery: Any) -> dict[str, Any]:

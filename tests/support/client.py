@@ -30,6 +30,7 @@ _TOO_EARLY = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError._TIMED_OUT,  # the one that was asked died meanwhile
+    KafkaError._DESTROY_BROKER,  # and was forgotten while it was asked
 )
 Answer = TypeVar("Answer")
 

@@ -139,7 +139,7 @@ text: body  ->  txt: body
 name: reviews.scored  ->  name: reviews.scored, wen: x
     7:35 HR104 unknown key 'wen' in output[0].topic; did you mean 'when'?
 text: body  ->  zzz: body
-    3:25 HR104 unknown key 'zzz' in input; known: codec, format, max_bytes, on_gap, start, text, topic, unit
+    3:25 HR104 unknown key 'zzz' in input; known: codec, format, max_batch_bytes, max_bytes, on_gap, start, text, topic
 headrace: 1\n  ->
     1:1 HR105 the file needs 'headrace'; add headrace: … (version of this format)
 {topic: reviews, text  ->  {text
