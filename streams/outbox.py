@@ -156,11 +156,13 @@ class Outbox:
         batch.future.add_done_callback(heard)
         return batch
 
-    def _fail(self, tp: TopicPartition, exception: BaseException) -> None:
+    def _fail(self, failed: Any, exception: BaseException) -> None:
         if isinstance(exception, REFUSALS):
             return
-        self._failed.setdefault(tp, exception)
-        for batch in self._batches._batches.pop(tp, ()):
+        self._failed.setdefault(failed.tp, exception)
+        if failed in self._batches._batches.get(failed.tp, ()):  # the producer is at an end and fails all that wait
+            return
+        for batch in self._batches._batches.pop(failed.tp, ()):
             batch.failure(exception)
             heard(batch._drain_waiter)  # perhaps nobody waits for room
 
@@ -168,11 +170,11 @@ class Outbox:
 class _Batch(MessageBatch):  # type: ignore[misc]
     """A batch that tells of its failure at once: before the sender has taken what waits behind it."""
 
-    on_failure: Callable[[TopicPartition, BaseException], None]
+    on_failure: Callable[[Any, BaseException], None]
 
     def failure(self, exception: BaseException) -> None:
         super().failure(exception)
-        self.on_failure(self.tp, exception)
+        self.on_failure(self, exception)
 
 
 def heard(future: asyncio.Future[Any]) -> None:

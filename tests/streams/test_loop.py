@@ -153,6 +153,9 @@ class World:
             raise self.bug
         return Outcome([Slot(message) for message in messages], [])
 
+    def renew(self) -> None:
+        """Nothing of a sender's is kept here."""
+
     async def hand_over(self, outcome: Outcome) -> list[Slot]:
         self.events.append(f"send {outcome.slots[0].source.offset}")
         self.sent += [slot.source.offset for slot in outcome.slots]

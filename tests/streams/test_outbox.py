@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import ProducerClosed, RequestTimedOutError
+from aiokafka.errors import ProducerClosed, ProducerFenced, RequestTimedOutError
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +138,20 @@ async def test_nothing_overtakes_a_batch_that_failed(
     await (await outbox.put(Outgoing(name, None, b"again", partition=0)))
     seen = await arrived(client, name, 3)
     assert [one.value for one in seen if one.partition == 0] == [b"before", b"again"]
+
+
+@pytest.mark.broker
+async def test_a_producer_that_is_at_an_end_fails_all_that_wait_in_it(
+    producer: AIOKafkaProducer, client: Client, topic: Callable[..., str]
+) -> None:
+    name = topic()
+    client.make_topic(name, 2)
+    outbox = Outbox(producer)
+    producer._sender._muted_partitions |= {TopicPartition(name, number) for number in range(2)}
+    sent = [await outbox.put(Outgoing(name, None, b"%d" % at, partition=at % 2)) for at in range(4)]
+    producer._message_accumulator.fail_all(ProducerFenced())
+    ends = await asyncio.wait_for(asyncio.gather(*set(sent), return_exceptions=True), 10)
+    assert [type(end) for end in ends] == [ProducerFenced] * 2
 
 
 async def _gone(position: Position) -> None:
