@@ -8,16 +8,9 @@ from statistics import median
 from benchmarks.bench import Bench, headrace
 from benchmarks.figures import Bar, Table, spread
 from benchmarks.links import PARTITIONS, RATE, flow, percentiles
+from benchmarks.links import PIPELINE as FUSED
 
-PIPELINE = """\
-headrace: 1
-pipeline: {name}
-input: {{topic: {name}, text: body, unit: user}}
-preprocess: [normalise]
-models: {{quick: lexicon}}
-output: [{{topic: {{name: {name}.out}}}}]
-delivery: {{guarantee: {guarantee}, commit_every: 20ms}}
-"""
+PIPELINE = f"{FUSED}delivery: {{{{guarantee: {{guarantee}}, commit_every: 20ms}}}}\n"
 GUARANTEES = {"at_least_once": (5.0, 15.0), "exactly_once": (25.0, 60.0)}
 """Guarantee -> p50 and p99 in milliseconds that a stage may add."""
 

@@ -38,6 +38,7 @@ REFUSALS = (*TOO_LARGE, InvalidTimestampError, ResultRefusedError)
 """A refusal is the message's fault and for ever; anything else is waited out."""
 
 _UNBOUNDED = 1 << 30
+_LONG_KEY_BYTES = 200  # longer ones are hashed anew: tens of thousands of them would be much to remember
 
 
 class Outbox:
@@ -114,7 +115,7 @@ class Outbox:
     async def _place(self, message: Outgoing) -> TopicPartition:
         tps = self._partitions.get(message.topic) or await self._learn(message.topic)
         if message.partition is None:
-            return self._anywhere(tps) if message.key is None else tps[_hashed(message.key) % len(tps)]
+            return self._anywhere(tps) if message.key is None else tps[_hash(message.key) % len(tps)]
         if not 0 <= message.partition < len(tps):
             # The topic may have grown, as links do with the input; by itself aiokafka would look within 5 minutes.
             await self._producer.client.force_metadata_update()
@@ -183,7 +184,13 @@ def heard(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-@lru_cache(maxsize=65_536)
-def _hashed(key: bytes) -> int:
+def _hash(key: bytes) -> int:
     """Return what Kafka's own clients take modulo the number of partitions."""
+    return _remembered(key) if len(key) <= _LONG_KEY_BYTES else _hash_anew(key)
+
+
+def _hash_anew(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
+
+
+_remembered = lru_cache(maxsize=65_536)(_hash_anew)

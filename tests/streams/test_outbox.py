@@ -17,7 +17,7 @@ from headrace.core.record import Outgoing, Position
 from headrace.core.wire.errors import ResultRefusedError
 from headrace.streams.broker import Running
 from headrace.streams.dead_letter import DeadLetters
-from headrace.streams.outbox import Outbox, _hashed
+from headrace.streams.outbox import Outbox, _hash, _remembered
 from headrace.streams.pipe import Outcome
 from headrace.streams.sender import Sender
 from headrace.streams.slot import Slot
@@ -32,7 +32,13 @@ LIMIT_BYTES = 2_000
 @given(st.binary(max_size=40), st.integers(1, 40))
 def test_a_key_goes_where_kafkas_own_clients_send_it(key: bytes, partitions: int) -> None:
     numbers = [*range(partitions)]
-    assert _hashed(key) % partitions == DefaultPartitioner()(key, numbers, numbers)
+    assert _hash(key) % partitions == DefaultPartitioner()(key, numbers, numbers)
+
+
+def test_long_keys_are_not_remembered() -> None:
+    before, long = _remembered.cache_info().currsize, b"k" * 900_000
+    assert _hash(long) == _hash(bytes(long))
+    assert _remembered.cache_info().currsize == before
 
 
 @pytest.fixture
