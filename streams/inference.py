@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
 
@@ -282,14 +282,21 @@ def _written(output: Mapping[str, Any]) -> bytes | None:
     Returns it as JSON, so that it is written once; None where that depends on what stands beside it.
     """
     try:
-        with suppress(UnicodeEncodeError):
-            return encode_strictly(output)
+        return encode_strictly(output)
+    except UnicodeEncodeError:  # a lone surrogate, which is written as an escape
+        pass
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unwritable(error) from None
+    try:
         encode(output)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ModelOutputError(
-            f"the model's output is not plain JSON: {error}", mend="return str, int, float, bool, None, lists and dicts"
-        ) from None
+        raise _unwritable(error) from None
     return None
+
+
+def _unwritable(error: Exception) -> ModelOutputError:
+    fault = f"the model's output is not plain JSON: {error}"
+    return ModelOutputError(fault, mend="return str, int, float, bool, None, lists and dicts")
 
 
 def _accepts(rule: str, output: Mapping[str, Any]) -> bool:

@@ -58,10 +58,11 @@ class Sender:
 
     async def hand_over(self, outcome: Outcome) -> list[Pending]:
         """Hand everything to the producers, in order; return each message's pending acknowledgement."""
-        pending = []
+        pending, add = [], self._outbox.add
         for slot in outcome.slots:
             for output, message in slot.outgoing:
-                pending.append(Pending((slot,), output, message, await self._send(self._outbox, message)))
+                sent = add(message) or await self._send(self._outbox, message)
+                pending.append(Pending((slot,), output, message, sent))
             pending += [await self._bury(slot, failure) for failure in slot.failures]
         for shipment in outcome.shipments:
             sent = await self._send(self._outbox, shipment.message)

@@ -72,6 +72,19 @@ class Transactions:
             self._part()
             raise failures[0]
 
+    def add(self, tp: Any, message: Outgoing) -> asyncio.Future[Any] | None:
+        """Hand a message over where that takes no waiting; return its acknowledgement, or None to leave it to `send`.
+
+        Raises:
+            KafkaError: the transaction is broken.
+        """
+        if tp not in self._begun:
+            return None
+        try:
+            return self._outboxes[tp].add(message)
+        except IllegalOperation as error:
+            raise _broken(error) from error
+
     async def send(
         self, tp: Any, message: Outgoing, *, alone: bool = False, compress: bool = False
     ) -> asyncio.Future[Any]:
@@ -186,7 +199,11 @@ async def _whole(call: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         return await call
     except (AssertionError, IllegalOperation) as error:  # neither is one of its KafkaErrors
-        raise KafkaError(f"the transaction is broken: {error}") from error
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> KafkaError:
+    return KafkaError(f"the transaction is broken: {error}")
 
 
 async def _in_time(call: Coroutine[Any, Any, None], what: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace import Content, Message, TensorSpec
 from headrace.core.tensor import DTYPE_HEADER, SHAPE_HEADER
+from headrace.core.tensor_row import TensorRow
 from headrace.core.wire.path import follow
 from headrace.plugins.codecs.json import decode_json
 from headrace.plugins.codecs.tensor_json import CODES, Lists, in_order, may_hold_booleans
@@ -72,10 +73,9 @@ def of_lists(tensors: Sequence[tuple[TensorSpec, tuple[str, ...]]], *, allows_na
         ]
         if not (allows_nan or all(map(_is_finite, columns))):
             return None
-        names = [reader.spec.name for reader in readers]
+        by_name = {reader.spec.name: column for reader, column in zip(readers, columns, strict=True)}
         return [
-            Content(content.value, content.attributes, dict(zip(names, rows, strict=True)))
-            for content, rows in zip(contents, zip(*columns, strict=True), strict=True)
+            Content(content.value, content.attributes, TensorRow(by_name, at)) for at, content in enumerate(contents)
         ]
 
     return read
@@ -95,14 +95,10 @@ def of_raw(specs: Sequence[TensorSpec], *, allows_nan: bool) -> Together | None:
             return None
         row = np.dtype([(spec.name, np.dtype(spec.dtype).newbyteorder("<"), spec.shape) for spec in specs])
         whole = np.frombuffer(b"".join(values), row)
-        columns = [whole[spec.name] for spec in specs]
-        if not (allows_nan or all(map(_is_finite, columns))):
+        columns = {spec.name: whole[spec.name] for spec in specs}
+        if not (allows_nan or all(map(_is_finite, columns.values()))):
             return None
-        if len(specs) == 1:
-            name = specs[0].name
-            return [Content(None, tensors={name: row}) for row in columns[0]]
-        names = [spec.name for spec in specs]
-        return [Content(None, tensors=dict(zip(names, rows, strict=True))) for rows in zip(*columns, strict=True)]
+        return [Content(None, {}, TensorRow(columns, at)) for at in range(len(messages))]
 
     return read
 

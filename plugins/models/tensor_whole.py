@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace import Batch, Output, Record, TensorSpec
 from headrace.core.registry.manifest import Manifest, Scores
+from headrace.core.tensor_row import together
 from headrace.plugins.models.errors import InputTensorError
 from headrace.plugins.models.tensor_graph import TensorGraph
 from headrace.plugins.models.tensor_output import Answers, scores_of
@@ -141,6 +142,9 @@ def _are_all(batch: Batch, spec: TensorSpec) -> bool:
     import numpy as np
 
     name, shape, dtype = spec.name, spec.shape, np.dtype(spec.dtype)
+    shared = together([record.tensors for record in batch.records], name)
+    if shared is not None:
+        return bool(shared.shape[1:] == shape and shared.dtype == dtype)
     found = [record.tensors.get(name) for record in batch.records]
     return all(each is not None and each.shape == shape and each.dtype == dtype for each in found)
 
