@@ -37,6 +37,7 @@ from headrace.streams.observer import Observer
 from headrace.streams.offsets import holds_unread, link_lags
 from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
+from headrace.streams.response import read_responses_whole
 from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
 from headrace.streams.supervisor.ready import tell_ready
 from headrace.streams.topic_facts import TopicFacts
@@ -76,6 +77,7 @@ async def run_worker(plan: Plan, settings: WorkerSettings) -> None:
         HeadraceError: what stops a worker at start or later, in one clear sentence.
         StuckError: it is over, but threads or tasks are left that do not end; the process must not wait for them.
     """
+    read_responses_whole()
     group = plan.groups[settings.group]
     health, meter, running, ending = Health(), Meter(plan.pipeline), Live(plan), Ending()
     async with (
