@@ -68,9 +68,7 @@ def _shards(bench: Bench, reviews: Reviews, asked: argparse.Namespace) -> list[T
 
 
 MEASURES: Mapping[str, Measure] = {
-    "minilm": lambda bench, reviews, asked: [
-        minilm.measure(bench, reviews.model, reviews.texts, asked.runs, asked.seconds)
-    ],
+    "minilm": lambda bench, reviews, asked: [minilm.measure(bench, reviews, asked.runs, asked.seconds)],
     "batching": lambda bench, reviews, asked: [
         batching.measure(bench.folder, Path(reviews.model), reviews.texts, asked.runs)
     ],

@@ -13,6 +13,8 @@ from statistics import median
 from benchmarks.bench import MEASURED_CORE, Bench, Rate, headrace, ratios
 from benchmarks.figures import Band, Bar, Table, spread
 from benchmarks.java import WARM_S, build_peer, library_version, peer
+from benchmarks.peers.install import runtime_folder
+from benchmarks.reviews import Reviews
 
 __all__ = ["better", "measure", "table"]
 
@@ -37,9 +39,14 @@ FASTEST = 200
 """Texts a second: more than any core of today gets through, so that there is a backlog to the end."""
 
 
-def measure(bench: Bench, model: str, texts: list[str], runs: int, seconds: float) -> Table:
-    """Return the table: all in turn, the ratios run by run."""
+def measure(bench: Bench, reviews: Reviews, runs: int, seconds: float) -> Table:
+    """Return the table: all in turn, with the same onnxruntime, the ratios run by run."""
     build_peer(bench)
+    with bench.preferring(runtime_folder(reviews.cache, library_version("onnxruntime"))):
+        return _measure(bench, reviews.model, reviews.texts, runs, seconds)
+
+
+def _measure(bench: Bench, model: str, texts: list[str], runs: int, seconds: float) -> Table:
     (bench.folder / "texts.json").write_text(json.dumps(texts))
     values = [json.dumps({"body": text, "user": at % 100}).encode() for at, text in enumerate(texts)]
     count = int(FASTEST * (seconds + WARM_S + 2))
@@ -88,7 +95,7 @@ def table(seen: Mapping[str, Sequence[Rate]]) -> Table:
             "int8-stored MiniLM, pooling and head in the graph; ratios of texts per CPU second, run by run; bare is the"
             " better of one by one and sorted runs of 4, 8 or 16 from windows of 64 texts",
             "it commits every 100 ms and writes its full result, Kafka Streams (at least once) label and score",
-            f"onnxruntime in Java {library_version('onnxruntime')}, the newest on Maven Central; in Python see below",
+            f"onnxruntime {library_version('onnxruntime')} in Java and in Python, the newest on Maven Central",
         ],
     )
 

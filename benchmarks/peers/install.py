@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["python_with_peers"]
+__all__ = ["python_with_peers", "runtime_folder"]
 
 _PINNED = ("quixstreams==3.28.1", "bytewax==0.21.1")
 _SHARED = ("msgspec", "pydantic", "pluggy", "ruamel.yaml")
@@ -28,16 +28,32 @@ def python_with_peers(cache: Path) -> str:
     if not (folder / "done").exists():
         pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         print("  installing Quix Streams and Bytewax", file=sys.stderr)
-        for words in (
-            [sys.executable, "-m", "venv", "--clear", str(folder)],
-            [*pip, *wanted],
-            [*pip, "--no-deps", "-e", str(_ROOT)],
-        ):
-            done = subprocess.run(words, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+        _run(sys.executable, "-m", "venv", "--clear", str(folder))
+        _run(*pip, *wanted)
+        _run(*pip, "--no-deps", "-e", str(_ROOT))
         (folder / "done").touch()
     return str(python)
+
+
+def runtime_folder(cache: Path, wanted: str) -> str:
+    """Return a folder with this version of onnxruntime: first on PYTHONPATH it stands before the installed one.
+
+    Raises:
+        SystemExit: pip could not install it.
+    """
+    folder = cache / f"onnxruntime-{wanted}"
+    if not (folder / "done").exists():
+        print(f"  installing onnxruntime {wanted}, which the peer in Java has", file=sys.stderr)
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--upgrade", "--no-deps"]
+        _run(*pip, "--target", str(folder), f"onnxruntime=={wanted}")
+        (folder / "done").touch()
+    return str(folder)
+
+
+def _run(*words: str) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
 
 
 def _runtime() -> str:
