@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from headrace import Output, Record, TensorSpec
@@ -41,8 +41,8 @@ class Answers:
         self._told = tuple(asked) if asked is not None else () if self._labels else every
         self.names = tuple(dict.fromkeys((*([self.scored] if self.scored else ()), *self._told)))
 
-    def of(self, records: Sequence[Record], found: Sequence[np.ndarray[Any, Any]]) -> Iterator[Output]:
-        """Yield the output of each record of a run.
+    def of(self, records: Sequence[Record], found: Sequence[np.ndarray[Any, Any]]) -> Sequence[Output]:
+        """Return the output of each record of a run.
 
         Args:
             records: the records, for errors.
@@ -54,14 +54,12 @@ class Answers:
         for name, values in zip(self.names, found, strict=True):
             _refuse_nan(name, values, records)
         by_name = dict(zip(self.names, found, strict=True))
-        outputs: list[dict[str, Any]] = [{} for _ in records]
-        if self.scored is not None:
-            self._judge(by_name[self.scored], outputs)
+        outputs = [{} for _ in records] if self.scored is None else self._judged(by_name[self.scored])
         if self._told:
             lists = [by_name[name].tolist() for name in self._told]
             for output, *rows in zip(outputs, *lists, strict=True):
                 output["outputs"] = dict(zip(self._told, rows, strict=True))
-        yield from outputs
+        return outputs
 
     def refuse_shapes(self, found: Sequence[np.ndarray[Any, Any]]) -> None:
         """Refuse scores that are not one a label.
@@ -72,11 +70,12 @@ class Answers:
         if self.scored is not None:
             self._rows(found[self.names.index(self.scored)])
 
-    def _judge(self, values: np.ndarray[Any, Any], outputs: Sequence[dict[str, Any]]) -> None:
-        scores = self._rows(values)
-        for output, row, best in zip(outputs, scores.tolist(), scores.argmax(axis=1).tolist(), strict=True):
-            output["label"], output["score"] = self._labels[best], row[best]
-            output["scores"] = dict(zip(self._labels, row, strict=True))
+    def _judged(self, values: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+        scores, labels = self._rows(values), self._labels
+        return [
+            {"label": labels[best], "score": row[best], "scores": dict(zip(labels, row, strict=True))}
+            for row, best in zip(scores.tolist(), scores.argmax(axis=1).tolist(), strict=True)
+        ]
 
     def _rows(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the probabilities of the labels, a row a record."""
