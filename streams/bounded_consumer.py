@@ -1,25 +1,32 @@
-"""A consumer that unpacks no compressed batch beyond a limit: one message without a value stands for a larger one."""
+"""A consumer that gives whole runs of messages at once, and unpacks no compressed batch beyond a limit."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchResult
 
-from headrace.core.record import Unread
+from headrace.core.record import Message, Position, Unread
 from headrace.streams.unpacking import BeyondLimitError, at_most, guard
 
 __all__ = ["BoundedConsumer"]
 
+_MOST_AT_ONCE, _USUAL_BYTES = 256, 256 << 10
+
 
 class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """An aiokafka consumer with a limit for the topics that others write to.
+    """An aiokafka consumer whose records are `Message`s, with a limit for the topics that others write to.
 
-    aiokafka makes its fetcher while it starts, and may fetch before that call returns; so the fetcher is taken hold of
-    where the consumer puts it.
+    aiokafka makes an object of each record in a generator, which took as long as all else that is done to read it. Here
+    the records of a fetch are made some hundreds at a time. What was aborted, and where reading goes on, is aiokafka's
+    business as ever.
+
+    It makes its fetcher while it starts, and may fetch before that call returns; so the fetcher is taken hold of where
+    the consumer puts it.
 
     Args:
         limits: by topic, to how many bytes a batch may unpack.
@@ -41,20 +48,61 @@ class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
             return
         proceed = fetcher._proc_fetch_request
 
-        async def bounded(*given: Any) -> Any:
+        async def taken(*given: Any) -> Any:
             arrived = await proceed(*given)
             for tp, result in fetcher._records.items():
-                if tp.topic in self._limits and isinstance(result, FetchResult):
-                    _bound(result._partition_records, self._limits[tp.topic])
+                if isinstance(result, FetchResult):
+                    _take_hold(result, self._limits.get(tp.topic))
             return arrived
 
-        fetcher._proc_fetch_request = bounded
+        fetcher._proc_fetch_request = taken
 
 
-def _bound(records: Any, limit: int) -> None:
-    """Let what was fetched of a partition, and not read yet, be unpacked within a limit."""
-    if records is not None and not isinstance(records._records, _Batches):
+def _take_hold(result: Any, limit: int | None) -> None:
+    """Let what was fetched of a partition, and not read yet, be read here."""
+    records = result._partition_records
+    if records is not None and not isinstance(records, _Reading):
         records._records = _Batches(records, limit)
+        records._consumer_record = _as_it_is
+        result._partition_records = _Reading(records)
+
+
+def _as_it_is(tp: Any, run: _Run) -> _Run:
+    """Stand in for what makes a record of aiokafka's of each that is read."""
+    return run
+
+
+class _Run(NamedTuple):
+    """Messages that follow each other in one batch, the last one first.
+
+    Attributes:
+        offset: of the last record that they were made of.
+        messages: those that were asked for.
+    """
+
+    offset: int
+    messages: list[Message]
+
+
+class _Reading:
+    """What was fetched of a partition, message by message, as aiokafka's result of a fetch asks for it."""
+
+    def __init__(self, runs: Any) -> None:
+        self._runs: Any = runs
+        self._left: list[Message] = []
+
+    @property
+    def next_fetch_offset(self) -> int:
+        """The offset of the next message, or from where to fetch more."""
+        return self._left[-1].position.offset if self._left else int(self._runs.next_fetch_offset)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        if not self._left:
+            self._left = next(self._runs).messages
+        return self._left.pop()
 
 
 class _Batches:
@@ -64,7 +112,7 @@ class _Batches:
     circles.
     """
 
-    def __init__(self, reader: Any, limit: int) -> None:
+    def __init__(self, reader: Any, limit: int | None) -> None:
         self._reader, self._batches, self._limit = weakref.ref(reader), reader._records, limit
 
     def has_next(self) -> bool:
@@ -72,35 +120,49 @@ class _Batches:
 
     def next_batch(self) -> Any:
         batch = self._batches.next_batch()
-        is_plain = batch is None or not batch.compression_type or batch.is_control_batch
-        return batch if is_plain else _Packed(batch, self._reader, self._limit)
+        return batch if batch is None or batch.is_control_batch else _Batch(batch, self._reader, self._limit)
 
 
-class _Packed:
-    """A compressed batch: its records, or one that stands for all of them."""
+class _Batch:
+    """A batch in runs of messages, or in one that stands for all of them."""
 
-    def __init__(self, batch: Any, reader: Callable[[], Any], limit: int) -> None:
+    def __init__(self, batch: Any, reader: Callable[[], Any], limit: int | None) -> None:
         self._batch, self._reader, self._limit = batch, reader, limit
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[_Run]:
         try:
-            with at_most(self._limit):
-                return iter(self._batch)  # which unpacks it
+            records = self._unpacked()
         except BeyondLimitError:
-            first, last = max(self._batch.base_offset, self._reader().next_fetch_offset), self._batch.next_offset - 1
-            return iter([_Stand(first, self._batch.max_timestamp, Unread(first, last, self._limit))])
+            yield self._stand()
+            return
+        topic, partition = self._reader()._tp
+        count = 1
+        while some := list(islice(records, count)):
+            wanted = self._reader().next_fetch_offset  # a compressed batch may begin before it
+            messages = [
+                Message(Position(topic, partition, it.offset), it.key, it.value, tuple(it.headers), it.timestamp)
+                for it in reversed(some)
+                if it.offset >= wanted
+            ]
+            if messages:
+                yield _Run(some[-1].offset, messages)
+                size = sum(len(message.value or b"") for message in messages)
+                count = max(1, min(_MOST_AT_ONCE, _USUAL_BYTES * len(messages) // max(1, size)))
 
+    def _unpacked(self) -> Iterator[Any]:
+        """Return the records; a batch may be asked for an iterator only once."""
+        if self._limit is None or not self._batch.compression_type:
+            return islice(self._batch, None)
+        with at_most(self._limit):
+            return islice(self._batch, None)  # which unpacks it
 
-class _Stand(NamedTuple):
-    """What is given in place of the records of a batch, at the offset of the first one."""
-
-    offset: int
-    timestamp: int
-    value: Unread
-    timestamp_type: int = 0
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-    checksum: int | None = None
+    def _stand(self) -> _Run:
+        """Return the message that is given in place of those of the batch, at the offset of the first one."""
+        reader, limit = self._reader(), self._limit or 0
+        first, last = max(self._batch.base_offset, reader.next_fetch_offset), self._batch.next_offset - 1
+        topic, partition = reader._tp
+        value, at = Unread(first, last, limit), Position(topic, partition, first)
+        return _Run(first, [Message(at, None, value, (), self._batch.max_timestamp)])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headrace.core.record import Message, Position
+from headrace.core.record import Message
 from headrace.streams.flights import Flights
 from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.room import Room
@@ -25,7 +25,7 @@ class Filling:
     """Polls for one loop.
 
     Args:
-        consumer: an aiokafka consumer.
+        consumer: gives messages as `BoundedConsumer` does.
         settings: what the loop is told.
         room: how many messages a batch may have.
         flights: those that are under way.
@@ -79,7 +79,7 @@ class Filling:
             self._settings.pace.took(len(messages))
         return messages, offsets
 
-    def _due(self, fetched: Mapping[Any, Sequence[Any]]) -> Mapping[Any, Sequence[Any]]:
+    def _due(self, fetched: Mapping[Any, Sequence[Message]]) -> Mapping[Any, Sequence[Message]]:
         """Leave where it lies what is not to be read yet, and let its partition rest until then."""
         early_s = self._settings.early_s
         if early_s is None or self._standing.is_stale:
@@ -88,7 +88,7 @@ class Filling:
         for tp, raws in fetched.items():
             first = next((at for at, raw in enumerate(raws) if early_s(tp.topic, raw) > 0), len(raws))
             if first < len(raws):
-                self._consumer.seek(tp, raws[first].offset)
+                self._consumer.seek(tp, raws[first].position.offset)
                 self._consumer.pause(tp)
                 self._settings.holding.rest((tp.topic, tp.partition), early_s(tp.topic, raws[first]))
             if first:
@@ -110,11 +110,8 @@ class Filling:
         return 0.0
 
 
-def _take(fetched: Mapping[Any, Sequence[Any]], messages: list[Message], offsets: dict[Any, int]) -> None:
+def _take(fetched: Mapping[Any, Sequence[Message]], messages: list[Message], offsets: dict[Any, int]) -> None:
     for tp, raws in fetched.items():
-        topic, partition = tp.topic, tp.partition
-        for raw in raws:
-            position = Position(topic, partition, raw.offset)
-            messages.append(Message(position, raw.key, raw.value, tuple(raw.headers), raw.timestamp))
+        messages += raws
         if raws:
-            offsets[tp] = raws[-1].offset + 1
+            offsets[tp] = raws[-1].position.offset + 1

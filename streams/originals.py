@@ -68,11 +68,9 @@ class Originals:
             return None
         self._consumer.seek(tp, position.offset)
         try:
-            raw = await asyncio.wait_for(self._consumer.getone(tp), PATIENCE_S)
+            message: Message = await asyncio.wait_for(self._consumer.getone(tp), PATIENCE_S)
         except OffsetOutOfRangeError:  # it expired in this moment
             return None
         except TimeoutError:
             raise KafkaError(f"{position} could not be read again within {PATIENCE_S:g} s") from None
-        if raw.offset != position.offset:  # compacted away
-            return None
-        return Message(position, raw.key, raw.value, tuple(raw.headers), raw.timestamp)
+        return message if message.position.offset == position.offset else None  # or it was compacted away

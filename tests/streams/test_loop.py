@@ -40,14 +40,6 @@ class Tp(NamedTuple):
     partition: int
 
 
-class Raw(NamedTuple):
-    offset: int
-    key: bytes | None = None
-    value: bytes | None = b""
-    headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp: int = 0
-
-
 TP = Tp("reviews", 0)
 
 
@@ -135,12 +127,12 @@ class World:
     def resume(self, *tps: Tp) -> None:
         self.held -= set(tps)
 
-    async def getmany(self, *, timeout_ms: float, max_records: int) -> Mapping[Tp, Sequence[Raw]]:
+    async def getmany(self, *, timeout_ms: float, max_records: int) -> Mapping[Tp, Sequence[Message]]:
         await asyncio.sleep(0)
         if self.poll_faults:
             raise self.poll_faults.pop(0)
         end = self.at if TP in self.held else min(self.count, self.at + max_records)
-        raws = [Raw(offset) for offset in range(self.at, end)]
+        raws = [Message(Position(TP.topic, TP.partition, offset), None, b"", (), 0) for offset in range(self.at, end)]
         self.at = max(end, self.count + self.unreturned) if end == self.count and TP not in self.held else end
         if not raws:
             await asyncio.sleep(0.001)
@@ -290,8 +282,8 @@ async def test_a_commit_that_fails_before_a_held_record_is_made_later() -> None:
 async def test_what_is_not_due_is_left_where_it_lies_until_it_is() -> None:
     world = Holder(12, -1, times=0)
 
-    def early_s(topic: str, raw: Any) -> float:
-        return 5.0 - world.now if raw.offset >= 6 else 0.0
+    def early_s(topic: str, raw: Message) -> float:
+        return 5.0 - world.now if raw.position.offset >= 6 else 0.0
 
     world.tell(early_s=early_s)
     async with running(world):
@@ -707,7 +699,7 @@ async def test_what_a_poll_brought_while_the_assignment_changed_is_dropped() -> 
     release = asyncio.Event()
     getmany = world.getmany
 
-    async def slow(**asked: Any) -> Mapping[Tp, Sequence[Raw]]:
+    async def slow(**asked: Any) -> Mapping[Tp, Sequence[Message]]:
         found = await getmany(**asked)
         polled.set()
         await release.wait()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError
 
 from headrace.core.record import Position
+from headrace.streams.bounded_consumer import BoundedConsumer
 from headrace.streams.broker import Running
 from headrace.streams.originals import Originals
 from tests.support.client import Client
@@ -22,9 +22,10 @@ async def test_a_broker_that_was_away_the_first_time_is_asked_again(kafka: Runni
     client.publish(name, {"value": b"as it came"})
     nobody, asked = "127.0.0.1:1", list[str]()
 
-    def make() -> AIOKafkaConsumer:
+    def make() -> BoundedConsumer:
         asked.append(nobody if not asked else kafka.bootstrap)
-        return AIOKafkaConsumer(bootstrap_servers=asked[-1], enable_auto_commit=False, auto_offset_reset="none")
+        settings = {"bootstrap_servers": asked[-1], "enable_auto_commit": False, "auto_offset_reset": "none"}
+        return BoundedConsumer(limits={}, **settings)
 
     originals = Originals(make)
     with pytest.raises(KafkaConnectionError):
