@@ -72,7 +72,7 @@ class Opener:
             [self._route(route)] if route is not None else [],
             {key: [self._route(variant.route)] for key, variant in plan.variants.items() if variant.route is not None},
         )
-        decode = Decode(self.opened(codec), codec.spec.name, plan.input.intake)
+        decode = Decode(self._codec(), codec.spec.name, plan.input.intake)
         return IngressSteps(decode, split, preprocess, routes if route is not None else None, Address(plan, live))
 
     def model(self, stage: StagePlan, live: Live) -> ModelStage:
@@ -113,6 +113,13 @@ class Opener:
         names = [output.name for output in plan.outputs]
         deliver = [Deliver(output, self.opened(output.step), self.retries, names) for output in plan.outputs]
         return EgressSteps(postprocess, deliver)
+
+    def _codec(self) -> Any:
+        plan = self.plan
+        codec, intake = self.opened(plan.input.codec), plan.input.intake
+        if hasattr(codec, "keeps_values"):  # one of ours that may leave them away
+            codec.keeps_values = bool(intake.unit or intake.text or intake.needs_text or len(plan.groups) > 1)
+        return codec
 
     def _route(self, step: StepPlan) -> Route:
         return Route(INGRESS, step.spec.name, self.opened(step).route, self.retries, joins=bool(self.plan.joins))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from headrace.core.late import Late, LateRecord
 from headrace.core.record import Content, Message, Record, Unread
 from headrace.core.wire.cloudevents import attributes
 from headrace.core.wire.errors import (
@@ -102,13 +103,19 @@ def to_record(message: Message, content: Content, intake: Intake) -> Record:
         source, event = known.get("source"), known.get("id")
         # A bar cannot occur in a URI reference, so no two pairs of source and id give one record id.
         id = f"{source}|{event}" if source and event else id
-    return Record(
+    value, kind = content.value, Record
+    if type(value) is Late:
+        if intake.unit or intake.text or intake.needs_text:
+            value = value.value
+        else:
+            kind = LateRecord
+    return kind(
         id=id,
         source=position,
         key=message.key,
-        unit=_unit(content.value, intake.unit) if intake.unit else None,
-        value=content.value,
-        text=_text(content.value, intake),
+        unit=_unit(value, intake.unit) if intake.unit else None,
+        value=value,
+        text=_text(value, intake),
         headers=message.headers,
         tensors=content.tensors,
         timestamp_ms=message.timestamp_ms,

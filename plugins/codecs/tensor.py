@@ -52,6 +52,10 @@ class TensorCodec:
 
     The messages of a batch are read together: an array of a record is a row of the batch's, or looks at the bytes of
     its own message.
+
+    Attributes:
+        keeps_values: whether the values of messages that are read together are kept for who asks for them; else they
+            are `Late`.
     """
 
     def __init__(self, options: TensorOptions) -> None:
@@ -59,6 +63,7 @@ class TensorCodec:
             TensorSpec(name=name, dtype=given.dtype, shape=given.shape) for name, given in options.tensors.items()
         )
         self.has_value = options.encoding == "json"
+        self.keeps_values = True
         self._paths = {
             name: (name,) if given.path is None else tuple(filter(None, given.path.split(".")))
             for name, given in options.tensors.items()
@@ -66,7 +71,11 @@ class TensorCodec:
         self._raw = None if self.has_value else RawReader(self.tensors, allows_nan=options.allow_nan)
         self._allows_nan = options.allow_nan
         self._together = (
-            of_lists([(spec, self._paths[spec.name]) for spec in self.tensors], allows_nan=options.allow_nan)
+            of_lists(
+                [(spec, self._paths[spec.name]) for spec in self.tensors],
+                allows_nan=options.allow_nan,
+                keeps=lambda: self.keeps_values,
+            )
             if self.has_value
             else of_raw(self.tensors, allows_nan=options.allow_nan)
         )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace import Content, Message, TensorSpec
+from headrace.core.late import Late
 from headrace.core.tensor import DTYPE_HEADER, SHAPE_HEADER
 from headrace.core.tensor_row import TensorRow
 from headrace.core.wire.path import follow
@@ -47,12 +49,15 @@ class _Lists(NamedTuple):
         return Lists(value, has_booleans, self.allows_nan).read(self.path, self.spec).tobytes()
 
 
-def of_lists(tensors: Sequence[tuple[TensorSpec, tuple[str, ...]]], *, allows_nan: bool) -> Together | None:
+def of_lists(
+    tensors: Sequence[tuple[TensorSpec, tuple[str, ...]]], *, allows_nan: bool, keeps: Callable[[], bool]
+) -> Together | None:
     """Return what reads JSON; None where an axis is free, so that no two messages need be alike.
 
     Args:
         tensors: each with the path of its lists.
         allows_nan: whether numbers that a type can only call infinite are read.
+        keeps: whether values are kept, or else made again if somebody asks for them.
     """
     if not _are_alike(spec for spec, _ in tensors):
         return None
@@ -60,6 +65,7 @@ def of_lists(tensors: Sequence[tuple[TensorSpec, tuple[str, ...]]], *, allows_na
 
     def read(messages: Sequence[Message]) -> Sequence[Content] | None:
         contents: list[Content] = []
+        is_kept = keeps()
         packed: list[list[bytes]] = [[] for _ in readers]
         for message in messages:
             content = decode_json(message)
@@ -67,7 +73,7 @@ def of_lists(tensors: Sequence[tuple[TensorSpec, tuple[str, ...]]], *, allows_na
             # At once: the lists of a batch are more than a cache holds, and to come back to them costs as much again.
             for reader, rows in zip(readers, packed, strict=True):
                 rows.append(reader.packed(content.value, has_booleans=has_booleans))
-            contents.append(content)
+            contents.append(content if is_kept else Content(Late(partial(_value, message)), content.attributes))
         columns = [
             _column(b"".join(rows), reader.spec, len(messages)) for reader, rows in zip(readers, packed, strict=True)
         ]
@@ -101,6 +107,10 @@ def of_raw(specs: Sequence[TensorSpec], *, allows_nan: bool) -> Together | None:
         return [Content(None, {}, TensorRow(columns, at)) for at in range(len(messages))]
 
     return read
+
+
+def _value(message: Message) -> Any:
+    return decode_json(message).value
 
 
 def _are_alike(specs: Iterable[TensorSpec]) -> bool:
