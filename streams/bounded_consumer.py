@@ -37,6 +37,15 @@ class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
         self._limits = dict(limits)
         super().__init__(*topics, **settings)
 
+    def stay(self) -> None:
+        """Count as polled, where there is nothing to poll yet.
+
+        aiokafka does not join a group for a reader that has not polled for five minutes. After an outage of that length
+        both would wait for each other for ever.
+        """
+        with self._subscription.fetch_context():
+            pass
+
     @property
     def _fetcher(self) -> Any:
         return self._held_fetcher

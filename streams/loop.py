@@ -221,6 +221,7 @@ class RecordLoop:
             # Until the group has agreed what was taken still looks assigned.
             if self._standing.is_parted or not self._consumer.assignment():
                 self._health.reading(False, "waiting for partitions", self._settings.stage)
+                self._consumer.stay()
                 await asyncio.sleep(IDLE_POLL_MS / 1000)
                 return False
             is_intact, self._standing.is_intact = self._standing.is_intact and not self._flights, True

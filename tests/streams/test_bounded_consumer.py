@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from headrace.core.record import Message
 from headrace.streams import bounded_consumer
@@ -124,3 +124,47 @@ async def test_large_messages_are_made_one_by_one(
     async with reading(kafka.bootstrap, name, {}) as (consumer, tp):
         assert len(await taken(consumer, tp, 12, 12)) == 12
     assert set(runs) == {1}
+
+
+async def test_after_a_long_time_without_a_poll_it_joins_the_group_for_who_stays(
+    kafka: Running, topic: Callable[..., str]
+) -> None:
+    client, name = Client(kafka.bootstrap), topic()
+    client.make_topic(name, 1)
+    idle_s, joined = 0.4, asyncio.Event()
+    consumer = BoundedConsumer(
+        limits={},
+        bootstrap_servers=kafka.bootstrap,
+        group_id=f"{name}.stays",
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        max_poll_interval_ms=int(idle_s * 1000),
+    )
+    consumer.subscribe([name], listener=_Listener(joined))
+    await consumer.start()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await joined.wait()
+            while consumer._subscription.fetcher_idle_time < idle_s:
+                await asyncio.sleep(idle_s / 4)
+            joined.clear()
+            consumer._coordinator.request_rejoin()  # as when its session has expired, by an outage
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(joined.wait(), 4 * idle_s)
+            while not joined.is_set():
+                consumer.stay()
+                await asyncio.sleep(0.02)
+        assert consumer.assignment() == {TopicPartition(name, 0)}
+    finally:
+        await consumer.stop()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    def __init__(self, joined: asyncio.Event) -> None:
+        self._joined = joined
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Nothing is done here."""
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self._joined.set()

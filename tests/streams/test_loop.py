@@ -76,7 +76,7 @@ class World:
         self.weights = 1
         self.health, self.meter = Health(), Meter("reviews")
         self.executor = ThreadPoolExecutor(1)
-        self.unreturned = 0
+        self.unreturned = self.stays = 0
         delivery = Told(
             self,  # type: ignore[arg-type]
             Committer(self._commit, self.assignment, every_ms),
@@ -126,6 +126,9 @@ class World:
 
     def resume(self, *tps: Tp) -> None:
         self.held -= set(tps)
+
+    def stay(self) -> None:
+        self.stays += 1
 
     async def getmany(self, *, timeout_ms: float, max_records: int) -> Mapping[Tp, Sequence[Message]]:
         await asyncio.sleep(0)
@@ -686,6 +689,7 @@ async def test_partitions_are_given_away_only_after_their_batches_are_committed(
         await asyncio.sleep(0.02)
         assert not [event for event in world.events[at:] if event.startswith(("process", "send"))]
         assert world.health.why == "waiting for partitions"
+        assert world.stays, "aiokafka joins no group for a reader that has not polled for long"
         world.is_assigned = True
         world.loop.assigned()
         await until(lambda: world.committed == 1_000)
