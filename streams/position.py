@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,13 +13,15 @@ from headrace.streams.journal import Found
 
 __all__ = ["Positions", "take_positions"]
 
+log = logging.getLogger(__name__)
+
 
 class Positions(NamedTuple):
     """Where reading begins.
 
     Attributes:
-        chosen: the offsets where none had been committed, or what was had gone. They must be committed at once:
-            `latest` would mean another offset after a crash.
+        chosen: the offsets where none had been committed, or what was had gone, or was older than what we know. They
+            must be committed at once: `latest` would mean another offset after a crash.
         found: what the journal may want to know of the other partitions.
     """
 
@@ -27,15 +30,23 @@ class Positions(NamedTuple):
 
 
 async def take_positions(
-    consumer: Any, partitions: Iterable[Any], source: InputPlan, on_gap: Callable[[], None]
+    consumer: Any,
+    partitions: Iterable[Any],
+    source: InputPlan,
+    on_gap: Callable[[], None],
+    ours: Mapping[Any, int] | None = None,
 ) -> Positions:
     """Seek every partition, and return where to.
+
+    Kafka 4.3 was seen to give offsets from a minute before, when it had been killed and was too busy while it loaded
+    the group: it had acknowledged later ones, and they lay in its log. Whoever committed those knows better.
 
     Args:
         consumer: an aiokafka consumer with these partitions assigned.
         partitions: the assigned partitions.
         source: says where a pipeline that never ran begins, and what a gap means.
         on_gap: called for each gap that is passed over.
+        ours: offsets of which the broker told this process that they are committed.
 
     Raises:
         OffsetGapError: HR215, a committed offset is gone and the file says stop.
@@ -50,6 +61,12 @@ async def take_positions(
     found: dict[Any, Found] = {}
     for tp in tps:
         committed = known[tp].offset if tp in known else None
+        own = (ours or {}).get(tp, -1)
+        if committed is not None and committed < own <= end[tp]:
+            log.warning("%s:%d is committed up to %d, and Kafka says %d", tp.topic, tp.partition, own, committed)
+            fresh[tp] = own
+            consumer.seek(tp, own)
+            continue
         if committed is not None and first[tp] <= committed <= end[tp]:
             consumer.seek(tp, committed)
             found[tp] = Found(committed, known[tp].metadata, end[tp])

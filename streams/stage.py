@@ -366,8 +366,8 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
         own = source if self.stage.kind == "ingress" else source.link()
         aside = {tp for tp in tps if tp.topic == self._aside}
         gap = self.parts.meter.gap
-        positions = await take_positions(self._consumer, tps - aside, own, gap)
-        waiting = await take_positions(self._consumer, aside, source.link(), gap)
+        positions = await take_positions(self._consumer, tps - aside, own, gap, self._done)
+        waiting = await take_positions(self._consumer, aside, source.link(), gap, self._done)
         if self._joiner is not None and is_intact:
             self._joiner.rewind()
         elif self._joiner is not None:

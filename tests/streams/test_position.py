@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +36,13 @@ class Case:
     def note_gap(self) -> None:
         self.gaps += 1
 
-    async def begin(self, source: InputPlan) -> tuple[dict[int, int], dict[int, int]]:
+    async def begin(
+        self, source: InputPlan, ours: Mapping[int, int] | None = None
+    ) -> tuple[dict[int, int], dict[int, int]]:
         """Return where each partition is read from, and which of those offsets are new and must be committed."""
         async with consuming(self.client.bootstrap, self.topic) as (consumer, tps):
-            taken = await take_positions(consumer, tps, source, self.note_gap)
+            known = {tps[number]: offset for number, offset in (ours or {}).items()}
+            taken = await take_positions(consumer, tps, source, self.note_gap, known)
             at = {tp.partition: await consumer.position(tp) for tp in tps}
         return at, {tp.partition: offset for tp, offset in taken.chosen.items()}
 
@@ -76,6 +79,21 @@ def committed(case: Case, **offsets: int) -> None:
 async def test_what_is_committed_is_where_it_goes_on(case: Case) -> None:
     committed(case, p0=3, p1=5)
     assert await case.begin(case.source("latest")) == ({0: 3, 1: 5}, {})
+
+
+async def test_what_this_process_committed_counts_where_kafka_gives_less(
+    case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    committed(case, p0=3, p1=3)
+    assert await case.begin(case.source(), {0: 4, 1: 2}) == ({0: 4, 1: 3}, {0: 4})
+    assert caplog.messages == [f"{case.topic}:0 is committed up to 4, and Kafka says 3"]
+    case.client.delete_before(case.topic, {0: 4})
+    assert await case.begin(case.source(), {0: 5}) == ({0: 5, 1: 3}, {0: 5}), "where it would stop for a gap else"
+
+
+async def test_what_this_process_committed_of_a_topic_that_was_made_anew_counts_for_nothing(case: Case) -> None:
+    committed(case, p0=3, p1=3)
+    assert await case.begin(case.source(), {0: 6}) == ({0: 3, 1: 3}, {})
 
 
 @pytest.mark.parametrize(
