@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from pydantic import BaseModel
 
 import headrace
 from headrace.core.wire.result import ResultBody
@@ -67,6 +68,8 @@ def _signature(callable_: Any) -> str:
         fields, defaults = callable_.__struct_fields__, callable_.__struct_defaults__
         needed = fields[: len(fields) - len(defaults)]
         return f"({', '.join([*needed, *(f'{field}=...' for field in fields[len(needed) :])])})"
+    if isinstance(callable_, type) and issubclass(callable_, BaseModel):
+        return "(**data: Any) -> None"  # whether it says more depends on whether somebody made one before
     return _plain(str(inspect.signature(callable_)))
 
 
