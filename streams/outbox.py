@@ -68,17 +68,9 @@ class Outbox:
         Raises:
             KafkaError: as of `put`.
         """
-        tps, partition = self._partitions.get(message.topic), message.partition
-        if tps is None or message.key is None:
-            return None
-        if partition is None:
-            tp = tps[_hash(message.key) % len(tps)]
-        elif 0 <= partition < len(tps):
-            tp = tps[partition]
-        else:
-            return None
-        waiting = self._batches._batches.get(tp)
-        if not waiting:
+        tp = self._known(message)
+        waiting = None if tp is None else self._batches._batches.get(tp)
+        if tp is None or not waiting:
             return None
         self._look(tp)
         batch = waiting[-1]
@@ -140,10 +132,21 @@ class Outbox:
         """Take messages again wherever some have failed: all of them are handed over again, in order."""
         self._failed.clear()
 
+    def _known(self, message: Outgoing) -> TopicPartition | None:
+        """Return where a message goes, if that follows from what is known, and not from chance."""
+        tps, partition = self._partitions.get(message.topic), message.partition
+        if tps is None:
+            return None
+        if partition is None:
+            return None if message.key is None else tps[_hash(message.key) % len(tps)]
+        return tps[partition] if 0 <= partition < len(tps) else None
+
     async def _place(self, message: Outgoing) -> TopicPartition:
         tps = self._partitions.get(message.topic) or await self._learn(message.topic)
+        if (known := self._known(message)) is not None:
+            return known
         if message.partition is None:
-            return self._anywhere(tps) if message.key is None else tps[_hash(message.key) % len(tps)]
+            return self._anywhere(tps)
         if not 0 <= message.partition < len(tps):
             # The topic may have grown, as links do with the input; by itself aiokafka would look within 5 minutes.
             await self._producer.client.force_metadata_update()
