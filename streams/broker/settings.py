@@ -33,6 +33,8 @@ def server_settings(data: Path, *, port: int, controller_port: int) -> str:
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.num.partitions": "1",
+        # 128 MB by default, taken in one piece at the start; this much holds more than a million keys of a segment.
+        "log.cleaner.dedupe.buffer.size": str(32 << 20),
         # After a kill -9 the new process is let in when the old one's session is over: 9 s by default. 3 s are
         # long for a heartbeat that never leaves the process.
         "broker.session.timeout.ms": "3000",

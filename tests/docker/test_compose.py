@@ -28,6 +28,7 @@ from tests.support.client import Client, until
 
 ROOT = Path(__file__).parents[2]
 CARRIER = "check-jsonschema==0.39.0"  # its dependencies are not installed: only the schema is taken out of it
+HEAP = "-Xmx1G"  # as the image's; the cleaner of compacted topics alone takes 128 MB of it in one piece
 LOGGING = "Configuration: {Appenders: {Console: {name: STDOUT}}, Loggers: {Root: {level: WARN}}}\n"
 
 
@@ -87,7 +88,7 @@ def outside(compose: Any, tmp_path: Path) -> Iterator[str]:
     for port, own in ports.items():
         text = text.replace(f":{port}", f":{own}")
     env = {**{name: value for name, value in os.environ.items() if name != "JAVA_TOOL_OPTIONS"}, **json.loads(text)}
-    java = [str(find_java()), "-Xmx256m", "-cp", os.pathsep.join(map(str, kafka_jars(lambda _: None)))]
+    java = [str(find_java()), HEAP, "-cp", os.pathsep.join(map(str, kafka_jars(lambda _: None)))]
     configure(java, env, tmp_path)
     with (tmp_path / "log").open("w") as log:
         settings = str(tmp_path / "final" / "server.properties")
