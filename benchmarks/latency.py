@@ -19,11 +19,11 @@ def measure(bench: Bench, texts: list[str], runs: int, seconds: float) -> Table:
     """Return the table of latencies in milliseconds; pipeline and loop in turn, for each guarantee."""
     seen: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for guarantee in GUARANTEES:  # a broker that has just started is slow, and makes its topic for transactions first
-        _pipeline(bench, f"latency-warm-{_short(guarantee)}", guarantee, texts, 1)
+        _pipeline(bench, name_of("warm", guarantee), guarantee, texts, 1)
     for run in range(runs):
         for guarantee in GUARANTEES:
             for who, measured in (("loop", _loop), ("pipeline", _pipeline)):
-                name = f"latency-{who}-{_short(guarantee)}-{run}"
+                name = name_of(f"{who}-{run}", guarantee)
                 seen.setdefault((who, guarantee), []).append(measured(bench, name, guarantee, texts, seconds))
         told = ", ".join(f"{who} {guarantee} {rows[-1][0]:.1f}" for (who, guarantee), rows in seen.items())
         print(f"  latency {run + 1}/{runs}: p50 in ms: {told}", file=sys.stderr)
@@ -62,9 +62,19 @@ def measure(bench: Bench, texts: list[str], runs: int, seconds: float) -> Table:
     )
 
 
+def name_of(what: str, guarantee: str) -> str:
+    """Return the name of a run, as a pipeline may be named."""
+    return f"latency-{what}-{guarantee.replace('_', '-')}"
+
+
+def pipeline(name: str, guarantee: str) -> str:
+    """Return the text of a pipeline file."""
+    return PIPELINE.format(name=name, guarantee=guarantee)
+
+
 def _pipeline(bench: Bench, name: str, guarantee: str, texts: list[str], seconds: float) -> tuple[float, float]:
     file = bench.folder / f"{name}.yaml"
-    file.write_text(PIPELINE.format(name=name, guarantee=guarantee))
+    file.write_text(pipeline(name, guarantee))
     _make(bench, name)
     with bench.child(headrace("run", str(file)), f"{name}.log"):
         return percentiles(flow(bench.bootstrap, name, texts, seconds))
@@ -77,11 +87,6 @@ def _loop(bench: Bench, name: str, guarantee: str, texts: list[str], seconds: fl
     _make(bench, name)
     with bench.child([sys.executable, "-m", "benchmarks.peers.aiokafka_loop"], f"{name}.log"):
         return percentiles(flow(bench.bootstrap, name, texts, seconds))
-
-
-def _short(guarantee: str) -> str:
-    """Return it as the name of a pipeline may have it."""
-    return guarantee.replace("_", "-")
 
 
 def _make(bench: Bench, name: str) -> None:

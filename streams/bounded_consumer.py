@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import CorruptRecordException
 
 from headrace.core.record import Message, Position, Unread
+from headrace.streams.checked import check_batches
 from headrace.streams.unpacking import BeyondLimitError, at_most, guard
 
 __all__ = ["BoundedConsumer"]
 
 _MOST_AT_ONCE, _USUAL_BYTES = 256, 256 << 10
+_SAMPLE = 8  # the size of each so many is looked at
 
 
 class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
@@ -34,8 +38,9 @@ class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
 
     def __init__(self, *topics: str, limits: Mapping[str, int], **settings: Any) -> None:
         guard()
+        check_batches()
         self._limits = dict(limits)
-        super().__init__(*topics, **settings)
+        super().__init__(*topics, check_crcs=False, **settings)
 
     def stay(self) -> None:
         """Count as polled, where there is nothing to poll yet.
@@ -74,6 +79,19 @@ def _take_hold(result: Any, limit: int | None) -> None:
         records._records = _Batches(records, limit)
         records._consumer_record = _as_it_is
         result._partition_records = _Reading(records)
+        result.getall = partial(_all, result)
+
+
+def _all(result: Any, max_records: int | None = None) -> list[Message]:
+    """Do what aiokafka's `getall` does, which takes the messages one by one."""
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
+        return []
+    reading: _Reading = result._partition_records
+    found = reading.take(max_records)
+    result._update_position()
+    if reading.is_over:
+        result._partition_records = None
+    return found
 
 
 def _as_it_is(tp: Any, run: _Run) -> _Run:
@@ -99,6 +117,7 @@ class _Reading:
     def __init__(self, runs: Any) -> None:
         self._runs: Any = runs
         self._left: list[Message] = []
+        self.is_over = False
 
     @property
     def next_fetch_offset(self) -> int:
@@ -113,6 +132,25 @@ class _Reading:
             self._left = next(self._runs).messages
         return self._left.pop()
 
+    def take(self, most: int | None) -> list[Message]:
+        """Return so many messages, or all that are left, which `is_over` tells then.
+
+        Raises:
+            CorruptRecordException: a batch is not what was written.
+        """
+        found: list[Message] = []
+        while most is None or len(found) < most:
+            if not self._left:
+                run = next(self._runs, None)
+                if run is None:
+                    self.is_over = True
+                    break
+                self._left = run.messages
+            count = len(self._left) if most is None else min(len(self._left), most - len(found))
+            found += self._left[-count:][::-1]
+            del self._left[-count:]
+        return found
+
 
 class _Batches:
     """The batches of a fetch, as aiokafka's iterator asks for them.
@@ -123,12 +161,17 @@ class _Batches:
 
     def __init__(self, reader: Any, limit: int | None) -> None:
         self._reader, self._batches, self._limit = weakref.ref(reader), reader._records, limit
+        self._tp = reader._tp
 
     def has_next(self) -> bool:
         return bool(self._batches.has_next())
 
     def next_batch(self) -> Any:
-        batch = self._batches.next_batch()
+        try:
+            batch = self._batches.next_batch()
+        except CorruptRecordException as error:
+            tp = self._tp
+            raise CorruptRecordException(f"{tp.topic}:{tp.partition}: {error.args[0]}") from None
         return batch if batch is None or batch.is_control_batch else _Batch(batch, self._reader, self._limit)
 
 
@@ -148,18 +191,19 @@ class _Batch:
             yield self._stand()
             return
         topic, partition = self._reader()._tp
-        count = 1
+        count, new = 1, tuple.__new__  # a NamedTuple's own costs twice as much
         while some := list(islice(records, count)):
             wanted = self._reader().next_fetch_offset  # a compressed batch may begin before it
             messages = [
-                Message(Position(topic, partition, it.offset), it.key, it.value, tuple(it.headers), it.timestamp)
+                Message(new(Position, (topic, partition, it.offset)), it.key, it.value, tuple(it.headers), it.timestamp)
                 for it in reversed(some)
                 if it.offset >= wanted
             ]
             if messages:
                 yield _Run(some[-1].offset, messages)
-                size = sum(len(message.value or b"") for message in messages)
-                count = max(1, min(_MOST_AT_ONCE, _USUAL_BYTES * len(messages) // max(1, size)))
+                sample = messages[::_SAMPLE]
+                size = sum(len(message.value or b"") for message in sample)
+                count = max(1, min(_MOST_AT_ONCE, _USUAL_BYTES * len(sample) // max(1, size)))
 
     def _unpacked(self) -> Iterator[Any]:
         """Return the records; a batch may be asked for an iterator only once."""

@@ -63,7 +63,8 @@ class Sender:
             for output, message in slot.outgoing:
                 sent = add(message) or await self._send(self._outbox, message)
                 pending.append(Pending((slot,), output, message, sent))
-            pending += [await self._bury(slot, failure) for failure in slot.failures]
+            if slot.failure is not None or slot.dead:
+                pending += [await self._bury(slot, failure) for failure in slot.failures]
         for shipment in outcome.shipments:
             sent = await self._send(self._outbox, shipment.message)
             pending.append(Pending(shipment.slots, "link", shipment.message, sent))
@@ -81,11 +82,12 @@ class Sender:
             KafkaError: anything else that a send failed with; nothing of the batch may be committed then.
         """
         while pending:
-            together = Counter(one.acknowledgement for one in pending)
-            await asyncio.wait(together)
-            refused = {future: error for future in together if (error := future.exception()) is not None}
+            awaited = {one.acknowledgement for one in pending}
+            await asyncio.wait(awaited)
+            refused = {future: error for future in awaited if (error := future.exception()) is not None}
             if not refused:
                 return
+            together = Counter(one.acknowledgement for one in pending)
             pending = [
                 instead
                 for one in pending

@@ -185,9 +185,7 @@ def _firsts(flight: Flight) -> Mapping[Any, int]:
 
 def _ticks(flight: Flight) -> Mapping[Any, int]:
     """Return the times that a batch tells of partitions without a message of theirs."""
-    told = {
-        (at.topic, at.partition): message.timestamp_ms
-        for message in flight.messages
-        if (at := message.position).offset < 0
-    }
+    if not flight.messages or flight.messages[0].position.offset >= 0:  # a batch has either messages or times
+        return {}
+    told = {(at.topic, at.partition): one.timestamp_ms for one in flight.messages if (at := one.position).offset < 0}
     return {tp: told[tp.topic, tp.partition] for tp in flight.offsets if (tp.topic, tp.partition) in told}
