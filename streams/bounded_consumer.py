@@ -14,6 +14,7 @@ from aiokafka.errors import CorruptRecordException
 
 from headrace.core.record import Message, Position, Unread
 from headrace.streams.checked import check_batches
+from headrace.streams.rejoining import Rejoining
 from headrace.streams.unpacking import BeyondLimitError, at_most, guard
 
 __all__ = ["BoundedConsumer"]
@@ -22,7 +23,7 @@ _MOST_AT_ONCE, _USUAL_BYTES = 256, 256 << 10
 _SAMPLE = 8  # the size of each so many is looked at
 
 
-class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+class BoundedConsumer(Rejoining, AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """An aiokafka consumer whose records are `Message`s, with a limit for the topics that others write to.
 
     aiokafka makes an object of each record in a generator, which took as long as all else that is done to read it. Here
@@ -43,11 +44,15 @@ class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
         super().__init__(*topics, check_crcs=False, **settings)
 
     def stay(self) -> None:
-        """Count as polled, where there is nothing to poll yet.
+        """Count as polled, where there is nothing to poll yet, and hear what is wrong.
 
-        aiokafka does not join a group for a reader that has not polled for five minutes. After an outage of that length
-        both would wait for each other for ever.
+        aiokafka does not join a group for a reader that has not polled for five minutes, nor for one that has not heard
+        of an error. After an outage both would wait for each other for ever.
+
+        Raises:
+            KafkaError: what keeps it from its group.
         """
+        self._coordinator.check_errors()
         with self._subscription.fetch_context():
             pass
 

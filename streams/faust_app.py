@@ -8,59 +8,21 @@ What its reader joins is the group of heartbeats, and no fault of that may end a
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 from typing import Any
 
-import aiokafka.errors
 import faust
 from aiokafka import AIOKafkaConsumer
 from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
+from headrace.streams.rejoining import Rejoining
+
 __all__ = ["FaustApp"]
 
-log = logging.getLogger(__name__)
 
-AGAIN_S = 1.0
-_NAMED = re.compile(r"(\w+Error)\(")
-
-
-class _Patient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """Joins its group again after what aiokafka did not expect, such as a broker that has just started and still loads.
-
-    By itself it tells whoever reads, and does nothing more until that one has heard it. Faust ends, or never listens.
-    """
-
-    _held_coordinator: Any = None
-
-    @property
-    def _coordinator(self) -> Any:
-        return self._held_coordinator
-
-    @_coordinator.setter
-    def _coordinator(self, coordinator: Any) -> None:
-        self._held_coordinator = coordinator
-        if hasattr(coordinator, "_push_error_to_user"):
-            tell = coordinator._push_error_to_user
-
-            async def bear(error: BaseException) -> None:
-                if not _may_pass(error):
-                    await tell(error)
-                    return
-                log.warning("the reader of heartbeats joins its group again after %s: %s", type(error).__name__, error)
-                await asyncio.sleep(AGAIN_S)
-                coordinator.request_rejoin()
-
-            coordinator._push_error_to_user = bear
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether to try again may help. What it did not expect aiokafka wraps into an error that only names it."""
-    named = _NAMED.search(str(error))
-    kind = getattr(aiokafka.errors, named[1], None) if named else None
-    return bool(getattr(error, "retriable", False) or getattr(kind, "retriable", False))
+class _Patient(Rejoining, AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """Ends no worker for what may pass."""
 
 
 class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faust has no types
