@@ -17,11 +17,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from headrace.streams.broker import obituary, start, status, stop
+from headrace.streams.broker import Running, obituary, start, status, stop
 from headrace.streams.broker.errors import BrokerDiedError, BrokerFormatError, BrokerLockedError
 from headrace.streams.broker.folders import Folders
 from headrace.streams.broker.probe import cluster
 from headrace.streams.broker.process import birth
+from tests.support.client import Client
 
 pytestmark = pytest.mark.broker
 
@@ -184,3 +185,12 @@ def test_a_home_with_any_letters_and_the_bundled_java_do(monkeypatch: pytest.Mon
         assert (Folders.of(home).logs / "kafka.log").stat().st_size > 0
     finally:
         stop(home)
+
+
+def test_the_topics_that_kafka_keeps_for_itself_are_soon_compacted(kafka: Running, topic: Callable[..., str]) -> None:
+    client, name = Client(kafka.bootstrap), topic()
+    client.make_topic(name)
+    client.publish_in_transaction(name, b"x", is_committed=True)
+    client.commit(f"{name}.group", name, {0: 1})
+    for own in ("__consumer_offsets", "__transaction_state"):
+        assert client.config(own)["segment.bytes"] == str(1 << 20), own
