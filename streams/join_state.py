@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 20.0
 """A rebalance waits at most 30 s."""
 
+AT_ONCE = 500
+"""Messages taken at once. All that was fetched of four partitions are megabytes of small ones, as objects several times
+that, and memory that a worker has needed once it does not give back."""
+
 
 async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[int]) -> dict[int, StateReader]:
     """Return what lies on these partitions of the state topic.
@@ -61,6 +65,6 @@ async def _read(consumer: Any, tps: list[TopicPartition], readers: dict[int, Sta
     for tp in tps:
         consumer.seek(tp, starts[tp])
     while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
-        for tp, raws in (await consumer.getmany(timeout_ms=200)).items():
+        for tp, raws in (await consumer.getmany(timeout_ms=200, max_records=AT_ONCE)).items():
             for raw in raws:
                 readers[tp.partition].add(raw.key, raw.value)
