@@ -58,7 +58,7 @@ class AtLeastOnce:
         if previous is not None:
             await previous.landed()
         await self._sender.close(outcome)
-        self._committer.note(flight.offsets, flight.weight)
+        self._committer.note(flight.offsets)
 
     def note(self, offsets: Mapping[Any, int]) -> None:
         """Take offsets up to which everything is acknowledged."""

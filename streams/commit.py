@@ -8,8 +8,6 @@ from typing import Any
 
 __all__ = ["Committer"]
 
-_FEW = 32  # records; where no more come between two commits there is no other work to keep from it
-
 
 class Committer:
     """Holds the offsets whose records are done until a commit is due.
@@ -30,20 +28,17 @@ class Committer:
         self._commit, self._assigned, self._clock = commit, assigned, clock
         self._every_s = every_ms / 1000
         self._done: dict[Any, int] = {}
-        self._records = 0
         self._last = -float("inf")
         self.count = 0
         """How many commits have succeeded."""
 
-    def note(self, offsets: Mapping[Any, int], records: int = 0) -> None:
-        """Take offsets (last record done + 1) whose results are all acknowledged, and how many records these were."""
+    def note(self, offsets: Mapping[Any, int]) -> None:
+        """Take offsets (last record done + 1) whose results are all acknowledged."""
         self._done.update(offsets)
-        self._records += records
 
     def forget(self) -> None:
         """Drop what was noted: after an error or a new assignment, reading begins at the committed offsets."""
         self._done.clear()
-        self._records = 0
 
     @property
     def due_s(self) -> float | None:
@@ -60,14 +55,12 @@ class Committer:
         """Commit what is done, of the partitions that are still assigned."""
         begun = self._clock()
         taken, self._done = self._done, {}
-        records, self._records = self._records, 0
         if offsets := self._ours(taken):
             await self._commit(offsets)
             self.count += 1
-            # Commits are `every` apart, begin to begin, but leave half of the time to other work when they are slow and
-            # there is any.
+            # Commits are `every` apart, begin to begin, but leave half of the time to other work when they are slow.
             ended = self._clock()
-            self._last = begun if records <= _FEW else max(begun, 2 * ended - begun - self._every_s)
+            self._last = max(begun, 2 * ended - begun - self._every_s)
 
     def _ours(self, offsets: Mapping[Any, int]) -> dict[Any, int]:
         assigned = self._assigned()

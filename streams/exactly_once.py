@@ -88,7 +88,7 @@ class ExactlyOnce:
         async with self._whole():
             await self._send(posts, self._committer.due_with(flight.offsets))
             flight.sent.set()
-            self._committer.note(flight.offsets, flight.weight)
+            self._committer.note(flight.offsets)
             if self._committer.due_s == 0:  # not left to the loop, which may be waiting for messages for 20 ms
                 await self._committer.commit()
 

@@ -89,27 +89,10 @@ async def test_commits_are_apart_from_begin_to_begin_but_slow_ones_leave_half_of
 
     committer = Committer(slow, lambda: frozenset(broker.assigned), 100, lambda: broker.now)
     for due_s in (0.07, 0.05, 0.09, 0.3):
-        committer.note({"a": 1}, 30)
-        committer.note({"b": 1}, 30)
+        committer.note({"a": 1})
         await committer.commit()
         committer.note({"a": 2})
         assert committer.due_s == pytest.approx(due_s)
-
-
-async def test_slow_commits_of_a_few_records_are_as_often_as_was_asked_for() -> None:
-    broker = Broker()
-
-    async def slow(offsets: Mapping[str, int]) -> None:
-        broker.now += 0.09
-
-    committer = Committer(slow, lambda: frozenset(broker.assigned), 100, lambda: broker.now)
-    committer.note({"a": 500}, 500)
-    committer.forget()
-    for _ in range(3):
-        committer.note({"a": 1}, 2)
-        await committer.commit()
-        committer.note({"a": 2})
-        assert committer.due_s == pytest.approx(0.01)
 
 
 async def test_what_a_commit_would_hold_is_told_once_it_is_due() -> None:
