@@ -84,7 +84,8 @@ def _take_hold(result: Any, limit: int | None) -> None:
         records._records = _Batches(records, limit)
         records._consumer_record = _as_it_is
         result._partition_records = _Reading(records)
-        result.getall = partial(_all, result)
+        # Weakly, or what is dropped unread stays until Python looks for circles. aiokafka takes no class but its own.
+        result.getall = partial(_all, weakref.proxy(result))
 
 
 def _all(result: Any, max_records: int | None = None) -> list[Message]:

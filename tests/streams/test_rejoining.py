@@ -96,6 +96,7 @@ async def test_a_member_that_the_broker_no_longer_knows_by_its_id_is_let_in_agai
         while not (coordinator.generation > 0 and coordinator.member_id not in ("", right) and joined(consumer)):
             consumer.stay()
             await asyncio.sleep(0.02)
+        assert coordinator.member_id.startswith("w1-")
 
 
 @pytest.mark.broker
