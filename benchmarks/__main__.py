@@ -75,10 +75,10 @@ MEASURES: Mapping[str, Measure] = {
     "plain": lambda bench, reviews, asked: [
         model_free.measure(bench, reviews.texts, asked.runs, asked.seconds / 2, reviews.cache)
     ],
-    "ffnn": lambda bench, reviews, asked: ffnn.measure(bench, asked.runs, asked.seconds / 3, reviews.cache),
+    "ffnn": lambda bench, reviews, asked: ffnn.measure(bench, asked.runs, asked.seconds / 2, reviews.cache),
     "startup": lambda bench, reviews, asked: [startup.measure(bench, asked.runs)],
     "restart": lambda bench, reviews, asked: [restart.measure(bench, asked.runs)],
-    "latency": lambda bench, reviews, asked: [latency.measure(bench, reviews.texts, asked.runs, asked.seconds / 2)],
+    "latency": lambda bench, reviews, asked: [latency.measure(bench, reviews.texts, asked.runs, asked.seconds)],
     "links": lambda bench, reviews, asked: [links.measure(bench, reviews.texts, asked.runs, asked.seconds / 2)],
     "shards": _shards,
     "growth": lambda bench, reviews, asked: growth.measure(bench, asked.runs, asked.seconds / 4),

@@ -45,12 +45,6 @@ class Committer:
         """In how many seconds a commit is due, at once 0; None while there is nothing to commit."""
         return max(0.0, self._last + self._every_s - self._clock()) if self._done else None
 
-    def due_with(self, offsets: Mapping[Any, int]) -> dict[Any, int]:
-        """Return what would be committed once these offsets are done as well; nothing while no commit is due."""
-        if self._clock() < self._last + self._every_s:
-            return {}
-        return self._ours({**self._done, **offsets})
-
     async def commit(self) -> None:
         """Commit what is done, of the partitions that are still assigned."""
         begun = self._clock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -55,11 +55,12 @@ class Ends:
             if (record := slot.record) is not None
         ]
 
-    def told(self, among: Container[int] | None) -> Iterator[tuple[str, float]]:
-        """Yield how each record ended and how many seconds it took, of those whose slots have these ids, or of all."""
-        for slot in self.slots:
-            if slot.record is not None and (among is None or id(slot) in among):
-                yield slot.record.status, self._writer.total_ms(slot.record) / 1000
+    def told(self, among: Container[int] | None) -> tuple[list[str], list[float]]:
+        """Return how each record ended, and how many seconds each took, of slots with these ids, or of all."""
+        slots = self.slots if among is None else [slot for slot in self.slots if id(slot) in among]
+        records = [record for slot in slots if (record := slot.record) is not None]
+        total_ms = self._writer.total_ms
+        return [record.status for record in records], [total_ms(record) / 1000 for record in records]
 
     def _value(self, slot: Slot, record: Record) -> bytes:
         found = self._values.get(id(slot))

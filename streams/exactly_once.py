@@ -86,7 +86,7 @@ class ExactlyOnce:
         if previous is not None:
             await previous.landed()
         async with self._whole():
-            await self._send(posts, self._committer.due_with(flight.offsets))
+            await self._send(posts)
             flight.sent.set()
             self._committer.note(flight.offsets)
             if self._committer.due_s == 0:  # not left to the loop, which may be waiting for messages for 20 ms
@@ -152,8 +152,8 @@ class ExactlyOnce:
     def _worded(self, offsets: Mapping[Any, int]) -> dict[Any, Offset]:
         return {tp: (offset, self._words(tp, offset)) for tp, offset in offsets.items()}
 
-    async def _send(self, posts: Sequence[Post], offsets: Mapping[Any, int]) -> None:
-        """Send, and meanwhile put these offsets into the transactions, which are to be committed right after."""
+    async def _send(self, posts: Sequence[Post]) -> None:
+        """Send, and wait until everything is acknowledged."""
         sent: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(TRANSACTION_S):
@@ -161,7 +161,6 @@ class ExactlyOnce:
                     is_usual = not (post.alone or post.compress)
                     added = self._transactions.add(post.tp, post.message) if is_usual else None
                     sent.append(added or await self._sent(post))
-                self._transactions.offer(self._worded(offsets))
                 if sent:
                     await asyncio.wait(set(sent))
         except BaseException as error:

@@ -102,12 +102,11 @@ class Meter:
         for code, count in codes.items():
             self._dead.labels(self._pipeline, code).inc(count)
 
-    def ended(self, ends: Iterable[tuple[str, float]]) -> None:
+    def ended(self, statuses: Iterable[str], seconds: Iterable[float]) -> None:
         """Count how the records of a batch that came to their end did so, and how many seconds each took."""
-        told = list(ends)
-        for status, count in Tally(status for status, _ in told).items():
+        for status, count in Tally(statuses).items():
             self._records.labels(self._pipeline, status).inc(count)
-        self._total_seconds.observe(seconds for _, seconds in told)
+        self._total_seconds.observe(seconds)
 
     def in_flight(self, stage: str, count: int) -> None:
         """Note how many records a stage has read whose results are not all acknowledged."""

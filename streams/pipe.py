@@ -323,7 +323,7 @@ class Pipe:
         self._meter.failed(kept)
         still = {id(slot) for slot in kept} if held else None
         if ends is not None:
-            self._meter.ended(ends.told(still))
+            self._meter.ended(*ends.told(still))
         return Outcome(kept, shipments, held)
 
     def _is_joined(self, stage: str, slot: Slot) -> bool:

@@ -39,7 +39,7 @@ from headrace.streams.gate import Gate
 from headrace.streams.health import Health
 from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.join import Joiner
-from headrace.streams.join_state import read_state
+from headrace.streams.join_state import STATE_FETCH_BYTES, read_state
 from headrace.streams.journal import Journal
 from headrace.streams.link import Outbound, same_partition
 from headrace.streams.live import Live
@@ -372,7 +372,9 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             self._joiner.rewind()
         elif self._joiner is not None:
             state = state_topic(self.parts.plan.pipeline)
-            kept = await read_state(lambda: self._new_consumer(None), state, [tp.partition for tp in tps])
+            kept = await read_state(
+                lambda: self._new_consumer(None, STATE_FETCH_BYTES), state, [tp.partition for tp in tps]
+            )
             self._joiner.restore(kept)
         self._done.clear()
         self._done.update({tp: await self._consumer.position(tp) for tp in tps})
@@ -415,7 +417,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             **more,
         )
 
-    def _new_consumer(self, group: str | None) -> BoundedConsumer:
+    def _new_consumer(self, group: str | None, fetch_bytes: int = FETCH_BYTES) -> BoundedConsumer:
         worker, source = self.parts.worker, self.parts.plan.input
         return BoundedConsumer(
             limits={source.topic: source.max_batch_bytes},
@@ -432,7 +434,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             # New partitions, and a topic made anew, are seen within this time; 5 minutes by default.
             metadata_max_age_ms=10_000,
-            max_partition_fetch_bytes=min(FETCH_BYTES, AHEAD_BYTES // self._width),
+            max_partition_fetch_bytes=min(fetch_bytes, AHEAD_BYTES // self._width),
             fetch_max_wait_ms=100,
             fetch_min_bytes=1,
         )

@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, 
 from aiokafka.producer import sender
 
 from headrace.core.record import Outgoing
-from headrace.streams.outbox import Outbox, heard
+from headrace.streams.outbox import Outbox
 
 __all__ = ["TRANSACTION_S", "Offset", "Transactions"]
 
@@ -45,7 +45,6 @@ class Transactions:
         self._producers: dict[Any, Any] = {}
         self._outboxes: dict[Any, Outbox] = {}
         self._begun: set[Any] = set()
-        self._offered: dict[Any, tuple[Offset, asyncio.Task[None]]] = {}
         self._parting: set[asyncio.Task[None]] = set()
 
     async def renew(self, partitions: Iterable[Any]) -> None:
@@ -107,18 +106,13 @@ class Transactions:
             return await _whole(outbox.put_alone(message, compress=compress))
         return await _whole(outbox.put(message))
 
-    def offer(self, offsets: Mapping[Any, Offset]) -> None:
-        """Put offsets into the transactions while what was sent is being acknowledged; `commit` waits for both.
-
-        It takes two round trips, a transaction that is committed at once six in all, and these need not wait.
-        """
-        for tp, offset in offsets.items():
-            offering = asyncio.create_task(self._put(tp, offset))
-            offering.add_done_callback(heard)
-            self._offered[tp] = offset, offering
-
     async def commit(self, offsets: Mapping[Any, Offset]) -> None:
         """Commit the transactions of these partitions, with their offsets, and perhaps metadata, in them.
+
+        The offsets go into them only now that what was sent is acknowledged. When the first messages of a transaction
+        arrive, the broker asks the transaction's coordinator whether it has begun. If that is just noting something
+        else, the broker answers NOT_ENOUGH_REPLICAS to a client that is not Kafka's newest, and aiokafka sends them
+        again after 100 ms: of 50 small transactions a second some did so every second, to save two round trips each.
 
         Raises:
             KafkaError: one of them failed; whether the broker has committed it is told by the committed offset.
@@ -146,17 +140,10 @@ class Transactions:
             self._begun.add(tp)
         return producer
 
-    async def _put(self, tp: Any, offset: Offset) -> None:
+    async def _commit(self, tp: Any, offset: Offset) -> None:
         producer = await self._producer(tp)
         await _whole(producer.send_offsets_to_transaction({tp: offset}, self._group))
-
-    async def _commit(self, tp: Any, offset: Offset) -> None:
-        offered, offering = self._offered.pop(tp, (None, None))
-        if offering is not None:
-            await offering
-        if offered != offset:
-            await self._put(tp, offset)
-        await _whole(self._of(tp).commit_transaction())
+        await _whole(producer.commit_transaction())
         self._begun.discard(tp)
 
     async def _started(self, tp: Any) -> Any:
@@ -179,9 +166,6 @@ class Transactions:
         return producer
 
     def _part(self) -> None:
-        for _, offering in self._offered.values():
-            offering.cancel()
-        self._offered.clear()
         for producer in self._producers.values():
             self._part_with(producer)
         self._producers.clear()

@@ -80,10 +80,12 @@ def java_options(folders: Folders, jars: Sequence[Path]) -> list[str]:
 
     Measured on two cores with Java 17 and 25: without the second compiler (TieredStopAtLevel=1) ready in 2.6 s
     instead of 4.0, and half the CPU a message over the first 600,000; G1 instead of the serial collector changes
-    neither.
+    neither. At 50 small transactions a second the young generation of 103 MB that it chooses by itself was collected
+    every 7 s, for 60 to 130 ms; one of 24 MB is every 1.3 s, for 20 ms.
     """
     return [
         "-Xmx512m",
+        "-Xmn24m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         f"-XX:ErrorFile={folders.logs / 'java-crash-%p.log'}",

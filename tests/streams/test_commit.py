@@ -93,16 +93,3 @@ async def test_commits_are_apart_from_begin_to_begin_but_slow_ones_leave_half_of
         await committer.commit()
         committer.note({"a": 2})
         assert committer.due_s == pytest.approx(due_s)
-
-
-async def test_what_a_commit_would_hold_is_told_once_it_is_due() -> None:
-    broker = Broker()
-    committer = broker.committer()
-    committer.note({"a": 3})
-    assert committer.due_with({"b": 2, "c": 9}) == {"a": 3, "b": 2}, "of those that are ours"
-    assert broker.commits == []
-    await committer.commit()
-    assert broker.commits == [{"a": 3}]
-    assert committer.due_with({"b": 2}) == {}, "not yet"
-    broker.now = 0.11
-    assert committer.due_with({"b": 2}) == {"b": 2}

@@ -47,5 +47,5 @@ def test_records_that_failed_at_the_last_moment_have_no_result_and_are_not_told_
     failed.record = None
     ends = Ends([slots[0], failed, slots[1]], FACTS, SPENT, is_as_said=True)
     assert set(ends.bodies) == {id(slot) for slot in slots}
-    assert list(ends.told(None)) == [("ok", 0.00525), ("expired", 0.00225)]
-    assert list(ends.told({id(slots[1])})) == [("expired", 0.00225)]
+    assert ends.told(None) == (["ok", "expired"], [0.00525, 0.00225])
+    assert ends.told({id(slots[1])}) == (["expired"], [0.00225])

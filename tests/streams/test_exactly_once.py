@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -37,6 +38,7 @@ from tests.support.planned import compiled
 pytestmark = pytest.mark.broker
 
 LIMIT = 4_000
+TRANSACTIONS = 100
 FAILURE = Failure(code="HR501", error="E", kind="author", message="m", stage="ingress", plugin="onnx")
 
 
@@ -165,6 +167,16 @@ async def test_a_batch_is_committed_at_once_when_it_is_time(bench: Bench) -> Non
     await bench.begin(0)
     await bench.deliver(bench.slot(b"a"))
     assert (await bench.results(), await bench.committed(), bench.delivery.commits) == ([b"a"], 1, 1)
+
+
+async def test_what_a_small_transaction_sends_is_taken_at_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """The broker refuses first messages while the coordinator notes something else of their transaction."""
+    await bench.begin(0)
+    for _ in range(TRANSACTIONS):
+        bench.delivery._committer._last = -math.inf  # each is committed at once
+        await bench.deliver(bench.slot(b"a"))
+    assert (len(await bench.results()), bench.delivery.commits) == (TRANSACTIONS, TRANSACTIONS)
+    assert "retrying" not in caplog.text
 
 
 async def test_a_commit_waits_for_the_batch_that_is_being_delivered(bench: Bench) -> None:

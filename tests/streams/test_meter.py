@@ -28,7 +28,7 @@ def test_a_batch_is_counted_by_how_its_records_ended() -> None:
     meter, slots = Meter("reviews"), [Slot(message()) for _ in range(4)]
     slots[2].fail(failed("HR501"))
     slots[3].dead.append(failed("HR508"))
-    meter.ended([("ok", 0.25), ("expired", 0.25), ("ok", 0.75)])
+    meter.ended(["ok", "expired", "ok"], [0.25, 0.25, 0.75])
     meter.failed(slots)
     figures = samples(meter)
     assert figures["headrace_records_total", "ok"] == 2

@@ -76,29 +76,6 @@ async def test_an_offset_is_committed_without_any_result(stage: Stage) -> None:
     assert (await stage.results(0), await stage.committed()) == ([], {0: 7})
 
 
-async def test_an_offset_that_was_offered_is_committed_and_a_later_one_instead_of_it(stage: Stage) -> None:
-    owner = await stage.owner(0)
-    tp = stage.tps[0]
-    for value, offered, offset in ((b"a", 1, 1), (b"b", 2, 3)):
-        sent = await owner.send(tp, Outgoing(stage.out, None, value))
-        owner.offer({tp: offered})
-        await sent
-        await owner.commit({tp: offset})
-        assert await stage.committed() == {0: offset}
-    assert await stage.results(2) == [b"a", b"b"]
-
-
-async def test_an_offset_that_was_offered_is_not_committed_by_whoever_begins_anew(stage: Stage) -> None:
-    owner = await stage.owner(0)
-    await stage.send(owner, b"to be aborted")
-    owner.offer({stage.tps[0]: 9})
-    await owner._offered[stage.tps[0]][1]
-    await owner.renew(stage.tps[:1])
-    await stage.send(owner, b"a")
-    await owner.commit({stage.tps[0]: 1})
-    assert (await stage.results(1), await stage.committed()) == ([b"a"], {0: 1})
-
-
 async def test_each_partition_that_is_read_has_a_transaction_of_its_own(stage: Stage) -> None:
     owner = await stage.owner(0, 1)
     await stage.send(owner, b"of the first", 0)
