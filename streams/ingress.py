@@ -165,7 +165,6 @@ class Address:
         """
         made: dict[tuple[int, Variant | None], Slip] = {}
         changed, post, plan = self._changed, self._post, self._live.seen.plan
-        set_field = msgspec.structs.force_setattr
         for slot in slots:
             record = slot.record
             if record is None or record.slip is None or not record.is_live:
@@ -184,11 +183,8 @@ class Address:
                     continue
                 new = self._addressed(decision, changed[change] if change else None)
                 slip = made[key] = msgspec.structs.replace(record.slip, decision=new)
-            # The record is the router's leg's own, made when it took its slip, and known to nobody else yet.
-            set_field(record, "slip", slip)
-            set_field(record, "plan", plan)
-            if post and (variant := met(record, post)) is not None:
-                set_field(record, "postprocess_of", variant)
+            variant = met(record, post) if post else None
+            slot.record = msgspec.structs.replace(record, slip=slip, plan=plan, postprocess_of=variant)
 
     def _addressed(self, decision: Decision, change: VariantPlan | None) -> Decision:
         state = self._live.seen

@@ -12,23 +12,23 @@ from aiokafka.errors import KafkaError
 
 from headrace.core.wire.state import StateReader
 
-__all__ = ["STATE_FETCH_BYTES", "read_state"]
+__all__ = ["read_state"]
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 20.0
 """A rebalance waits at most 30 s."""
 
-STATE_FETCH_BYTES, AT_ONCE = 128 << 10, 500
+FETCH_BYTES, AT_ONCE = 128 << 10, 500
 """How much of a partition is fetched, and how many messages are taken at once. Memory that a worker has needed once it
 does not give back: a megabyte of each of four partitions on its way, and then as objects, were 20 MB for good."""
 
 
-async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[int]) -> dict[int, StateReader]:
+async def read_state(make: Callable[[int], Any], topic: str, partitions: Iterable[int]) -> dict[int, StateReader]:
     """Return what lies on these partitions of the state topic.
 
     Args:
-        make: returns a consumer, not started, of no group, that reads committed and fetches `STATE_FETCH_BYTES`.
+        make: returns a consumer, not started, of no group, that reads committed and fetches so many bytes at once.
         topic: the state topic; a partition that it does not have yet has kept nothing.
         partitions: those that are ours.
 
@@ -36,7 +36,7 @@ async def read_state(make: Callable[[], Any], topic: str, partitions: Iterable[i
         KafkaError: the broker does not answer; nothing may be read of the link then.
     """
     wanted = sorted(partitions)
-    consumer = make()
+    consumer = make(FETCH_BYTES)
     await consumer.start()
     try:
         there = await _partitions(consumer, topic)

@@ -39,7 +39,7 @@ from headrace.streams.gate import Gate
 from headrace.streams.health import Health
 from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.join import Joiner
-from headrace.streams.join_state import STATE_FETCH_BYTES, read_state
+from headrace.streams.join_state import read_state
 from headrace.streams.journal import Journal
 from headrace.streams.link import Outbound, same_partition
 from headrace.streams.live import Live
@@ -372,9 +372,7 @@ class StageService(Service):  # type: ignore[misc]  # mode has no types
             self._joiner.rewind()
         elif self._joiner is not None:
             state = state_topic(self.parts.plan.pipeline)
-            kept = await read_state(
-                lambda: self._new_consumer(None, STATE_FETCH_BYTES), state, [tp.partition for tp in tps]
-            )
+            kept = await read_state(lambda fetch: self._new_consumer(None, fetch), state, [tp.partition for tp in tps])
             self._joiner.restore(kept)
         self._done.clear()
         self._done.update({tp: await self._consumer.position(tp) for tp in tps})

@@ -21,9 +21,10 @@ SLIP = parallel(models=("a", "b"))
 LABEL = {"label": "x"}
 
 
-def consumer(kafka: Running) -> Callable[[], AIOKafkaConsumer]:
-    return lambda: AIOKafkaConsumer(
+def consumer(kafka: Running) -> Callable[[int], AIOKafkaConsumer]:
+    return lambda fetch_bytes: AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap,
+        max_partition_fetch_bytes=fetch_bytes,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
