@@ -206,10 +206,10 @@ class _Batch:
                 if it.offset >= wanted
             ]
             if messages:
-                yield _Run(some[-1].offset, messages)
-                sample = messages[::_SAMPLE]
+                sample = messages[::_SAMPLE]  # now, since whoever takes the messages takes them out of their list
                 size = sum(len(message.value or b"") for message in sample)
                 count = max(1, min(_MOST_AT_ONCE, _USUAL_BYTES * len(sample) // max(1, size)))
+                yield _Run(some[-1].offset, messages)
 
     def _unpacked(self) -> Iterator[Any]:
         """Return the records; a batch may be asked for an iterator only once."""

@@ -106,24 +106,25 @@ async def test_what_was_aborted_is_passed_by(kafka: Running, topic: Callable[...
                 assert await consumer.getmany(timeout_ms=20) == {}
 
 
-async def test_large_messages_are_made_one_by_one(
-    kafka: Running, topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("size", "runs"), [(60_000, [1] * 12), (100, [1, 11])])
+async def test_large_messages_are_made_one_by_one_and_small_ones_together(
+    kafka: Running, topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch, size: int, runs: list[int]
 ) -> None:
     client, name = Client(kafka.bootstrap), topic()
     client.make_topic(name, 1)
-    client.publish(name, *({"value": b"x" * 60_000} for _ in range(12)), **{"linger.ms": 50})
+    client.publish(name, *({"value": b"x" * size} for _ in range(12)), **{"linger.ms": 50})
     monkeypatch.setattr(bounded_consumer, "_USUAL_BYTES", 100_000)
-    runs = list[int]()
+    counts = list[int]()
     made = bounded_consumer._Run
 
     def counted(offset: int, messages: list[Message]) -> Any:
-        runs.append(len(messages))
+        counts.append(len(messages))
         return made(offset, messages)
 
     monkeypatch.setattr(bounded_consumer, "_Run", counted)
     async with reading(kafka.bootstrap, name, {}) as (consumer, tp):
         assert len(await taken(consumer, tp, 12, 12)) == 12
-    assert set(runs) == {1}
+    assert counts == runs
 
 
 async def test_after_a_long_time_without_a_poll_it_joins_the_group_for_who_stays(
