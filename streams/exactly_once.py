@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
@@ -157,10 +159,8 @@ class ExactlyOnce:
         sent: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(TRANSACTION_S):
-                for post in posts:  # no comprehension: an error must find those before it here
-                    is_usual = not (post.alone or post.compress)
-                    added = self._transactions.add(post.tp, post.message) if is_usual else None
-                    sent.append(added or await self._sent(post))
+                for tp, some in groupby(posts, attrgetter("tp")):
+                    await self._hand_over(tp, [*some], sent)
                 if sent:
                     await asyncio.wait(set(sent))
         except BaseException as error:
@@ -170,6 +170,18 @@ class ExactlyOnce:
                 raise KafkaTimeoutError(f"a batch was not acknowledged within {TRANSACTION_S:g} s") from None
             raise
         self._judge([(post, failed) for post, it in zip(posts, sent, strict=True) if (failed := it.exception())])
+
+    async def _hand_over(self, tp: Any, posts: Sequence[Post], sent: list[asyncio.Future[Any]]) -> None:
+        """Send in the transaction of a partition; `sent` gets each acknowledgement at once: an error must find it."""
+        is_usual = not any(post.alone or post.compress for post in posts)
+        messages, at = [post.message for post in posts], 0
+        while at < len(posts):
+            added = self._transactions.add(tp, messages, at) if is_usual else []
+            sent += added
+            at += len(added)
+            if at < len(posts):
+                sent.append(await self._sent(posts[at]))
+                at += 1
 
     async def _sent(self, post: Post) -> asyncio.Future[Any]:
         try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -59,25 +60,26 @@ class Outbox:
         self._failed: dict[TopicPartition, BaseException] = {}
         self._cluster.add_listener(self._forget)
 
-    def add(self, message: Outgoing) -> asyncio.Future[Any] | None:
-        """Add a message to the batch that its partition has, if it has one with room, and return its acknowledgement.
+    def add(self, messages: Sequence[Outgoing], start: int = 0) -> list[asyncio.Future[Any]]:
+        """Add messages, from one of them on, to the batches that their partitions have, while these have room.
 
-        None leaves it to `put`, which costs twice as much. Only the first message of a batch can be larger than any
-        request may be, and that one is never added here.
+        What is left, from the first one on that has to wait or is refused, is `put`'s, which costs twice as much. Only
+        the first message of a batch can be larger than any request may be, and that one is never added here.
 
-        Raises:
-            KafkaError: as of `put`.
+        Returns:
+            The acknowledgements of those that were added.
         """
-        tp = self._known(message)
-        waiting = None if tp is None else self._batches._batches.get(tp)
-        if tp is None or not waiting:
-            return None
-        self._look(tp)
-        batch = waiting[-1]
-        taken = batch._builder.append(
-            timestamp=message.timestamp_ms, key=message.key, value=message.value, headers=list(message.headers)
-        )
-        return None if taken is None else batch.future
+        sent: list[asyncio.Future[Any]] = []
+        if self._fault() is not None:
+            return sent
+        known, batches, failed = self._known, self._batches._batches, self._failed
+        for message in islice(messages, start, None):
+            tp = known(message)
+            waiting = batches.get(tp)
+            if not waiting or tp in failed or not _takes(batch := waiting[-1], message):
+                break
+            sent.append(batch.future)
+        return sent
 
     async def put(self, message: Outgoing) -> asyncio.Future[Any]:
         """Add a message to its partition's batch; return the acknowledgement of that batch.
@@ -98,10 +100,7 @@ class Outbox:
             self._look(tp)
             waiting = self._batches._batches.get(tp)
             batch = waiting[-1] if waiting else self._new_batch(tp)
-            taken = batch._builder.append(
-                timestamp=message.timestamp_ms, key=message.key, value=message.value, headers=headers
-            )
-            if taken is not None:
+            if _takes(batch, message):
                 acknowledgement: asyncio.Future[Any] = batch.future
                 return acknowledgement
             give_up = give_up or time.monotonic() + self._producer._request_timeout_ms / 1000
@@ -171,15 +170,18 @@ class Outbox:
 
     def _look(self, tp: TopicPartition) -> None:
         """Raise what aiokafka's `send()` would, and what a message of this partition failed with."""
-        if self._failed and (error := self._failed.get(tp)) is not None:
+        error = self._failed.get(tp) or self._fault()
+        if error is not None:
             raise copy(error)
+
+    def _fault(self) -> BaseException | None:
+        """Return why nothing is taken at all, if that is so."""
+        manager, fault = self._producer._txn_manager, self._batches._exception
         if self._batches._closed:
-            raise ProducerClosed
-        if self._batches._exception is not None:
-            raise copy(self._batches._exception)
-        manager = self._producer._txn_manager
-        if manager is not None and manager.transactional_id is not None and not manager.is_in_transaction():
-            raise IllegalOperation("no transaction has begun")
+            fault = ProducerClosed()
+        elif fault is None and manager is not None and manager.transactional_id is not None:
+            fault = None if manager.is_in_transaction() else IllegalOperation("no transaction has begun")
+        return fault  # type: ignore[no-any-return]  # aiokafka has no types
 
     def _new_batch(self, tp: TopicPartition) -> Any:
         batch = self._batches._append_batch(self._batches.create_builder(), tp)
@@ -207,6 +209,19 @@ class _Batch(MessageBatch):  # type: ignore[misc]
     def failure(self, exception: BaseException) -> None:
         super().failure(exception)
         self.on_failure(self, exception)
+
+
+def _takes(batch: Any, message: Outgoing) -> bool:
+    """Put a message into a batch, as aiokafka's `append()` does; where one has no room, none after it has any."""
+    builder = batch._builder
+    if builder._closed:
+        return False
+    at = builder._relative_offset
+    if not builder._builder.append(at, message.timestamp_ms, message.key, message.value, list(message.headers)):
+        builder.close()
+        return False
+    builder._relative_offset = at + 1
+    return True
 
 
 def heard(future: asyncio.Future[Any]) -> None:

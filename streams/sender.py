@@ -58,16 +58,19 @@ class Sender:
 
     async def hand_over(self, outcome: Outcome) -> list[Pending]:
         """Hand everything to the producers, in order; return each message's pending acknowledgement."""
-        pending, add = [], self._outbox.add
+        due = [(slot, output, message) for slot in outcome.slots for output, message in slot.outgoing]
+        sent = await self._all_sent([message for _, _, message in due])
+        new = tuple.__new__  # a NamedTuple's own costs twice as much
+        pending = [
+            new(Pending, ((slot,), output, message, future, False))
+            for (slot, output, message), future in zip(due, sent, strict=True)
+        ]
         for slot in outcome.slots:
-            for output, message in slot.outgoing:
-                sent = add(message) or await self._send(self._outbox, message)
-                pending.append(Pending((slot,), output, message, sent))
             if slot.failure is not None or slot.dead:
                 pending += [await self._bury(slot, failure) for failure in slot.failures]
         for shipment in outcome.shipments:
-            sent = await self._send(self._outbox, shipment.message)
-            pending.append(Pending(shipment.slots, "link", shipment.message, sent))
+            acknowledgement = await self._send(self._outbox, shipment.message)
+            pending.append(Pending(shipment.slots, "link", shipment.message, acknowledgement))
         return pending
 
     def renew(self) -> None:
@@ -126,6 +129,13 @@ class Sender:
     async def _bury(self, slot: Slot, failure: Failure) -> Pending:
         letter = await self._letters.letter(slot, failure)
         return Pending((slot,), failure, letter, await self._send(self._dead_outbox, letter))
+
+    async def _all_sent(self, messages: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
+        sent = self._outbox.add(messages)
+        while (at := len(sent)) < len(messages):
+            sent.append(await self._send(self._outbox, messages[at]))
+            sent += self._outbox.add(messages, at + 1)
+        return sent
 
     async def _send(self, outbox: Outbox, message: Outgoing) -> asyncio.Future[Any]:
         """Hand one message over; what never leaves is answered as if the broker had refused it."""

@@ -8,7 +8,7 @@ The partition's own transactional id is what shuts it out. See docs/decisions/00
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -71,18 +71,13 @@ class Transactions:
             self._part()
             raise failures[0]
 
-    def add(self, tp: Any, message: Outgoing) -> asyncio.Future[Any] | None:
-        """Hand a message over where that takes no waiting; return its acknowledgement, or None to leave it to `send`.
+    def add(self, tp: Any, messages: Sequence[Outgoing], start: int = 0) -> list[asyncio.Future[Any]]:
+        """Hand over the first of these messages, from one on, where that takes no waiting; leave the rest to `send`.
 
-        Raises:
-            KafkaError: the transaction is broken.
+        Returns:
+            The acknowledgements of those that were handed over.
         """
-        if tp not in self._begun:
-            return None
-        try:
-            return self._outboxes[tp].add(message)
-        except IllegalOperation as error:
-            raise _broken(error) from error
+        return self._outboxes[tp].add(messages, start) if tp in self._begun else []
 
     async def send(
         self, tp: Any, message: Outgoing, *, alone: bool = False, compress: bool = False

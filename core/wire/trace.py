@@ -12,6 +12,8 @@ __all__ = ["is_traceparent", "new_traceparent"]
 
 _VERSION_00 = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
+_BEGUN = blake2b(digest_size=24)
+
 
 def is_traceparent(value: bytes) -> bool:
     """Whether the header's value follows the specification; version 00 ends after the flags."""
@@ -24,5 +26,7 @@ def new_traceparent(record_id: str) -> bytes:
 
     A hash of the id rather than chance: a redelivered record gets the same trace, and its results stay equal.
     """
-    digest = blake2b(record_id.encode("utf-8", "surrogatepass"), digest_size=24).hexdigest()
+    hashed = _BEGUN.copy()  # costs half of what making one does
+    hashed.update(record_id.encode("utf-8", "surrogatepass"))
+    digest = hashed.hexdigest()
     return f"00-{digest[:32]}-{digest[32:]}-00".encode()

@@ -87,17 +87,16 @@ async def test_what_a_batch_has_room_for_is_added_at_once_and_the_rest_is_left(
     def numbered(at: int) -> Outgoing:
         return Outgoing(name, b"k", b"%d" % at, (("a", b"1"),), timestamp_ms=17 + at)
 
-    assert outbox.add(numbered(0)) is None  # nobody knows the topic yet
+    assert outbox.add([numbered(0)]) == []  # nobody knows the topic yet
     first = await outbox.put(numbered(0))
-    assert outbox.add(numbered(1)) is first
-    assert outbox.add(Outgoing(name, None, b"anywhere")) is None
-    assert outbox.add(Outgoing(name, b"k", b"", partition=2)) is None
-    assert outbox.add(Outgoing(name, b"k", b" " * BATCH_BYTES)) is None  # which closes the batch
-    assert outbox.add(numbered(2)) is None
+    for left in (Outgoing(name, None, b"anywhere"), Outgoing(name, b"k", b"", partition=2)):
+        assert outbox.add([left, numbered(1)]) == []
+    assert outbox.add([numbered(0), numbered(1), Outgoing(name, b"k", b" " * BATCH_BYTES), numbered(2)], 1) == [first]
+    assert outbox.add([numbered(2)]) == []  # what has no room closes the batch
     second = await outbox.put(numbered(2))
     assert second is not first
     await asyncio.gather(first, second)
-    assert outbox.add(numbered(3)) is None  # its batch has gone
+    assert outbox.add([numbered(3)]) == []  # its batch has gone
     seen = await arrived(client, name, 3)
     assert [(one.value, one.headers, one.timestamp_ms) for one in seen] == [
         (b"%d" % at, (("a", b"1"),), 17 + at) for at in range(3)
