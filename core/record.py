@@ -52,7 +52,7 @@ class Unread(bytes):
         return made
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message as Kafka gave it: bytes, not yet understood by anyone.
 
     `value` None is a tombstone. `timestamp_ms` is milliseconds since 1970 UTC.
@@ -65,7 +65,7 @@ class Message(msgspec.Struct, frozen=True):
     timestamp_ms: int
 
 
-class Content(msgspec.Struct, frozen=True):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """What a codec read from a message: its value, and the CloudEvents attributes found inside the value.
 
     `value` is JSON data or text. `attributes` is empty unless the value itself is an envelope (structured
@@ -78,7 +78,7 @@ class Content(msgspec.Struct, frozen=True):
     tensors: Mapping[str, np.ndarray[Any, Any]] = {}
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A message to be sent; the runtime sends it and waits for the broker's acknowledgement.
 
     `partition` None lets the key decide, as in any Kafka producer. `timestamp_ms` None is the time of sending.

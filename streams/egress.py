@@ -82,7 +82,7 @@ class Deliver:
         with Trap() as trap:
             return when.holds(body)
         if trap.error is not None:
-            slot.dead.append(self._failure(trap.error))
+            slot.dead = (*slot.dead, self._failure(trap.error))
         return False
 
     def _checked(self, messages: Sequence[Any], count: int) -> Sequence[Outgoing]:
@@ -101,7 +101,7 @@ class Deliver:
         outcomes = isolate(self._ask, list, results, error, self._retries)
         for slot, (outcome, attempts) in zip(chosen, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                slot.dead.append(self._failure(outcome, attempts))
+                slot.dead = (*slot.dead, self._failure(outcome, attempts))
             else:
                 slot.outgoing.append((self._output.name, outcome))
 

@@ -211,7 +211,7 @@ class Joiner:
         for position, message in kept:
             last.get(position, slots[-1]).outgoing.append(("state", message))
         slots[-1].outgoing += [("state", message) for message in turns.rolls]
-        slots[-1].closing += [*messages.closing, *turns.closing]
+        slots[-1].closing = [*slots[-1].closing, *messages.closing, *turns.closing]
 
     def _is_full(self, partition: int) -> bool:
         share = 2 if partition in self.full else 1

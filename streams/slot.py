@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from headrace.core.plan.stages import EGRESS
@@ -58,13 +60,13 @@ class Slot:
         self.remains: Record | None = None
         self.failure: Failure | None = None
         self.outgoing: list[tuple[str, Outgoing]] = []
-        self.closing: list[Outgoing] = []
-        self.dead: list[Failure] = []
+        self.closing: Sequence[Outgoing] = ()  # as most slots stay: a list for each would cost as much as a message
+        self.dead: Sequence[Failure] = ()
         self.said: tuple[Output, bytes] | None = None
         self.is_done = False
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> Sequence[Failure]:
         """Why dead letters are due: one for a record that failed, or one for each output that could not take it."""
         return [self.failure] if self.failure is not None else self.dead
 
