@@ -1,21 +1,28 @@
 """The peer: a plain aiokafka loop with the same model. Fetch up to 500, decode, one run, encode, send all, commit.
 
-It reads the same topic, writes label and scores as JSON, and promises as much: at least once.
+It reads the same topic, writes label and scores as JSON, or the full result, and promises as much: at least once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.ffnn_work import BATCH, scorer
+from benchmarks.ffnn_work import BATCH, full_scorer, scorer
+
+if TYPE_CHECKING:
+    from headrace.core.record import Headers
 
 
-async def main(bootstrap: str, source: str, target: str, encoding: str, model: str) -> None:
+Score = Callable[[Sequence[Any]], Sequence[tuple[bytes, "Headers"]]]
+
+
+async def main(bootstrap: str, source: str, target: str, score: Score) -> None:
     """Loop until SIGTERM."""
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-    score = scorer(encoding, model)
     consumer = AIOKafkaConsumer(
         source,
         group_id=target,
@@ -33,13 +40,20 @@ async def main(bootstrap: str, source: str, target: str, encoding: str, model: s
         fetched = await consumer.getmany(timeout_ms=500, max_records=BATCH)
         sent = []
         for records in fetched.values():
-            results = score([record.value for record in records])
-            for record, result in zip(records, results, strict=True):
-                sent.append(await producer.send(target, result, key=record.key))
+            for record, (result, headers) in zip(records, score(records), strict=True):
+                sent.append(await producer.send(target, result, key=record.key, headers=list(headers)))
         if sent:
             await asyncio.gather(*sent)
             await consumer.commit({tp: records[-1].offset + 1 for tp, records in fetched.items()})
 
 
+def _scorer(target: str, encoding: str, model: str, form: str = "short") -> Score:
+    if form == "full":
+        return full_scorer(encoding, model, target)
+    score = scorer(encoding, model)
+    return lambda records: [(result, ()) for result in score([record.value for record in records])]
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:6]))
+    bootstrap, source, target, *rest = sys.argv[1:]
+    asyncio.run(main(bootstrap, source, target, _scorer(target, *rest)))

@@ -32,7 +32,7 @@ experiments:
 """
 ONCE = "delivery: {guarantee: exactly_once, commit_every: 100ms}\n"
 KEYS, PARTITIONS, BACKLOGS, KILOBYTES = (100, 1000, 10_000, 100_000), (4, 16, 64), (50, 500), (0.2, 2, 20, 100, 500)
-FASTEST, MOST_MB = 25_000, 120
+FASTEST, MOST_MB = 100_000, 400
 """Records, and megabytes, a second: more than a pipeline of one core gets through, so that there is a backlog."""
 WARM = 4000
 FLAT, LARGE_FLAT_MB = 1.1, 100

@@ -32,7 +32,7 @@ Measure = Callable[[Bench, str, float], Rate]
 def measure(bench: Bench, texts: list[str], runs: int, seconds: float, cache: Path) -> Table:
     """Return the table: all in turn, the ratios run by run."""
     values = [json.dumps({"body": text, "user": at % 100}).encode() for at, text in enumerate(texts)]
-    count = int(60_000 * (seconds + 3))
+    count = int(120_000 * (seconds + 3))
     bench.fill("plain", (values * (count // len(values) + 1))[:count])
     engines = _engines(python_with_peers(cache))
     rates: dict[str, list[Rate]] = {name: [] for name in engines}

@@ -27,7 +27,7 @@ def slot(partition: int, offset: int, code: str = "", *, is_transient: bool = Fa
         said: dict[str, Any] = {"error": "E", "kind": "author", "message": "no", "stage": "s", "plugin": "p"}
         failure = Failure(code=code, output=output, is_transient=is_transient, **said)
         if output:
-            made.dead.append(failure)
+            made.dead = [failure]
         else:
             made.fail(failure)
     return made

@@ -27,7 +27,7 @@ def failed(code: str) -> Failure:
 def test_a_batch_is_counted_by_how_its_records_ended() -> None:
     meter, slots = Meter("reviews"), [Slot(message()) for _ in range(4)]
     slots[2].fail(failed("HR501"))
-    slots[3].dead.append(failed("HR508"))
+    slots[3].dead = [failed("HR508")]
     meter.ended(["ok", "expired", "ok"], [0.25, 0.25, 0.75])
     meter.failed(slots)
     figures = samples(meter)
