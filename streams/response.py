@@ -19,7 +19,7 @@ __all__ = ["ResponseProtocol", "ResponseReader", "read_responses_whole"]
 
 _HEAD = struct.Struct(">i")
 _SMALL_BYTES = 16 << 10  # heads, and most responses, come through a buffer that is used again
-_TRUSTED_BYTES = 4 << 20  # so much room is made because a head says so; it may come from something that is no Kafka
+_TRUSTED_BYTES = 4 << 20  # so much room is made, and kept, because a head says so, which may come from no Kafka
 
 
 class ResponseReader(asyncio.StreamReader):
@@ -68,8 +68,10 @@ class ResponseProtocol(AIOKafkaProtocol, asyncio.BufferedProtocol):  # type: ign
         reader._parts = deque()
         self._small = bytearray(_SMALL_BYTES)
         self._held = 0  # bytes of the small buffer that are not read yet
-        # A response that does not fit there: its head, where the rest is put, and how much of it comes still.
-        self._head, self._parts, self._due = b"", list[bytearray](), 0
+        # A response that does not fit there: its head, where the rest is put, and how much of it comes still. One of
+        # some megabytes is put to where the one before it was, as new memory costs as much as to read into it.
+        self._head, self._parts, self._due = b"", list[bytearray | memoryview](), 0
+        self._large = bytearray()
         self._room: memoryview | None = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -93,7 +95,7 @@ class ResponseProtocol(AIOKafkaProtocol, asyncio.BufferedProtocol):  # type: ign
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what is not whole."""
         super().connection_lost(exc)
-        self._parts, self._room = [], None
+        self._parts, self._room, self._large = [], None, bytearray()
 
     def _read_small(self) -> None:
         """Hand on what is whole; begin a response that is too large for the small buffer."""
@@ -117,12 +119,21 @@ class ResponseProtocol(AIOKafkaProtocol, asyncio.BufferedProtocol):  # type: ign
             self._held = end - at
 
     def _begin(self, head: bytes, came: bytearray, size: int) -> None:
-        self._head, self._parts, self._due = head, [came], size - len(came)
-        self._make_room()
+        self._head, self._due = head, size - len(came)
+        if size > _TRUSTED_BYTES:
+            self._parts = [came]
+            self._make_room()
+            return
+        if len(self._large) < size:
+            self._large = bytearray(size)
+        room = memoryview(self._large)[:size]
+        room[: len(came)] = came
+        self._parts, self._room = [room], room[len(came) :]
 
     def _make_room(self) -> None:
-        self._parts.append(bytearray(min(self._due, _TRUSTED_BYTES)))
-        self._room = memoryview(self._parts[-1])
+        part = bytearray(min(self._due, _TRUSTED_BYTES))
+        self._parts.append(part)
+        self._room = memoryview(part)
 
     def _put(self, head: bytes, rest: bytes) -> None:
         reader = self._stream_reader
