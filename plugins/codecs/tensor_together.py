@@ -19,6 +19,7 @@ from headrace.core.tensor_row import TensorRow
 from headrace.core.wire.path import follow
 from headrace.plugins.codecs.json import decode_json
 from headrace.plugins.codecs.tensor_json import CODES, Lists, in_order, may_hold_booleans
+from headrace.plugins.codecs.tensor_numbers import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,10 +63,18 @@ def of_lists(
     if not _are_alike(spec for spec, _ in tensors):
         return None
     readers = [_reader(spec, path, allows_nan) for spec, path in tensors]
+    numbers = None if allows_nan else numbers_of(tensors)
 
     def read(messages: Sequence[Message]) -> Sequence[Content] | None:
         contents: list[Content] = []
         is_kept = keeps()
+        found = None if is_kept or numbers is None else numbers.columns(messages)
+        if found is not None and all(map(_is_finite, found)):
+            by_name = {spec.name: column for (spec, _), column in zip(tensors, found, strict=True)}
+            return [
+                Content(Late(partial(_value, message)), {}, TensorRow(by_name, at))
+                for at, message in enumerate(messages)
+            ]
         packed: list[list[bytes]] = [[] for _ in readers]
         for message in messages:
             content = decode_json(message)
