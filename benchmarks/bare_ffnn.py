@@ -47,7 +47,8 @@ async def main(bootstrap: str, source: str, target: str, score: Score) -> None:
             await consumer.commit({tp: records[-1].offset + 1 for tp, records in fetched.items()})
 
 
-def _scorer(target: str, encoding: str, model: str, form: str = "short") -> Score:
+def chosen(target: str, encoding: str, model: str, form: str = "short") -> Score:
+    """Return what makes results of records: of the form `short` or `full`."""
     if form == "full":
         return full_scorer(encoding, model, target)
     score = scorer(encoding, model)
@@ -55,5 +56,4 @@ def _scorer(target: str, encoding: str, model: str, form: str = "short") -> Scor
 
 
 if __name__ == "__main__":
-    bootstrap, source, target, *rest = sys.argv[1:]
-    asyncio.run(main(bootstrap, source, target, _scorer(target, *rest)))
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], chosen(*sys.argv[3:])))

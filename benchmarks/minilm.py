@@ -16,13 +16,13 @@ from benchmarks.java import WARM_S, build_peer, library_version, peer
 from benchmarks.peers.install import runtime_folder
 from benchmarks.reviews import Reviews
 
-__all__ = ["better", "measure", "table"]
+__all__ = ["FASTEST", "better", "measure", "pipeline", "table"]
 
 PIPELINE = """\
 headrace: 1
 pipeline: {name}
-input: {{topic: minilm, text: body, unit: user}}
-models: {{expert: {{onnx: {{model: reviews@1}}}}}}
+input: {{topic: {topic}, text: body, unit: user}}
+models: {{expert: {{onnx: {{model: {model}}}}}}}
 output: [{{topic: {{name: {name}.out}}}}]
 delivery: {{guarantee: {guarantee}, commit_every: 100ms}}
 """
@@ -37,6 +37,11 @@ KNOWN = (111 + 114) / 2 / 99.7
 OFF = 0.05
 FASTEST = 600
 """Texts a second: more than any core of today gets through, so that there is a backlog to the end."""
+
+
+def pipeline(name: str, *, topic: str = "minilm", model: str = "reviews@1", guarantee: str = "at_least_once") -> str:
+    """Return the text of a pipeline file with one model that reads a topic's texts."""
+    return PIPELINE.format(name=name, topic=topic, model=model, guarantee=guarantee)
 
 
 def measure(bench: Bench, reviews: Reviews, runs: int, seconds: float) -> Table:
@@ -122,7 +127,7 @@ def _streams(bench: Bench, model: str, run: int, seconds: float) -> Rate:
 
 def _pipeline(bench: Bench, name: str, guarantee: str, seconds: float) -> Rate:
     file, target = bench.folder / f"{name}.yaml", f"{name}.out"
-    file.write_text(PIPELINE.format(name=name, guarantee=guarantee))
+    file.write_text(pipeline(name, guarantee=guarantee))
     bench.make(target)
     with bench.child(headrace("run", str(file)), f"{name}.log") as process:
         return bench.rate(process, target, warm=256, seconds=seconds, by_reading=guarantee == "exactly_once")

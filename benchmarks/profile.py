@@ -79,7 +79,7 @@ def _files(bench: Bench) -> dict[str, Path]:
         "no model": model_free.PIPELINE.format(name="profile-plain", guarantee="at_least_once"),
         "no model, exactly once": model_free.PIPELINE.format(name="profile-once", guarantee="exactly_once"),
         "FFNN raw": ffnn.pipeline("profile-ffnn", "raw", "at_least_once"),
-        "MiniLM": minilm.PIPELINE.format(name="profile-minilm", guarantee="at_least_once"),
+        "MiniLM": minilm.pipeline("profile-minilm"),
     }
     files = {}
     for at, (title, text) in enumerate(texts.items()):
