@@ -33,7 +33,7 @@ def failed(code: str = "HR501", **more: Any) -> Slot:
 def test_a_failed_record_becomes_a_result_that_says_why() -> None:
     slot = failed()
     Fallback({"label": "unknown", "score": 0}).rescue([slot])
-    assert slot.failures == []
+    assert not slot.failures
     assert slot.record is not None
     (carried,) = decode_frame(
         next(iter(encode_frames("abc", "quick", [encode_record(slot.record)], 10_000)))[0]
