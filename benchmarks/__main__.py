@@ -13,6 +13,7 @@ from benchmarks import (
     ffnn,
     growth,
     latency,
+    layers,
     links,
     minilm,
     model_free,
@@ -70,7 +71,8 @@ def _shards(bench: Bench, reviews: Reviews, asked: argparse.Namespace) -> list[T
 MEASURES: Mapping[str, Measure] = {
     "minilm": lambda bench, reviews, asked: [minilm.measure(bench, reviews, asked.runs, asked.seconds)],
     "batching": lambda bench, reviews, asked: [
-        batching.measure(bench.folder, Path(reviews.model), reviews.texts, asked.runs)
+        batching.measure(bench.folder, Path(reviews.model), reviews.texts, asked.runs),
+        layers.measure(Path(reviews.model), asked.runs),
     ],
     "plain": lambda bench, reviews, asked: [
         model_free.measure(bench, reviews.texts, asked.runs, asked.seconds / 2, reviews.cache)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from statistics import median
 
+import psutil
 from confluent_kafka import Consumer
 
 from benchmarks.bench import Bench, headrace
@@ -72,6 +74,7 @@ def _first_result(bench: Bench, run: int) -> float:
     consumer.subscribe([f"{name}.out"])
     begun = time.monotonic()
     process = subprocess.Popen(headrace("run", str(file)), env=bench.environ, stderr=subprocess.DEVNULL)
+    psutil.Process(process.pid).cpu_affinity(list(range(os.cpu_count() or 1)))  # it would share the driver's
     try:
         while True:
             message = consumer.poll(0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.profile import titled
 from benchmarks.stacks import SUBJECTS, shares
 
 BEGIN = (
@@ -52,3 +53,8 @@ def test_no_samples_are_no_error() -> None:
 def test_a_thread_that_waits_spends_nothing(leaf: str) -> None:
     assert shares([f"{BEGIN};{leaf} 9", f"{LOOP};Outbox.put (streams/outbox.py:60) 3"])["send"] == 1.0
     assert shares(["_worker (concurrent/futures/thread.py:81) 9", f"{THREAD} 1"])["steps"] == 1.0
+
+
+def test_a_flame_graph_names_no_folder_of_the_machine() -> None:
+    drawn = '<text id="title" fill="rgb(0,0,0)">/home/ida/.venv/bin/py-spy record</text><text id="details"> </text>'
+    assert titled(drawn, "plain") == '<text id="title" fill="rgb(0,0,0)">plain</text><text id="details"> </text>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import ffnn, minilm
+from benchmarks import ffnn, layers, minilm
 from benchmarks.bench import Rate
 from benchmarks.figures import Table
 
@@ -65,3 +65,8 @@ def test_numbers_are_compared_run_by_run_with_every_engine() -> None:
     assert missed(table) == []
     slower = ffnn.table("raw", seen | {ffnn.BYTEWAX: rates(200, 400)})
     assert missed(slower) == ["FFNN raw pipeline / Bytewax"]
+
+
+def test_the_gain_of_runs_is_that_of_each_repetition() -> None:
+    seen = {"1": {"mb": [7.6], "one": [1.0, 2.0, 3.0], "eight": [1.0, 1.0, 1.0]}}
+    assert layers.table(seen).rows == [("1", "8", "2.00 (1.00-3.00)", "1.00 (1.00-1.00)", "2.00 (1.00-3.00)")]
