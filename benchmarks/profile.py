@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks import ffnn, ffnn_model, minilm, model_free
 from benchmarks.bench import Bench, Rate, headrace
 from benchmarks.figures import Table
@@ -54,7 +56,7 @@ def table(found: Mapping[str, Profile]) -> Table:
         ],
         notes=[
             f"printed by `make profile`: py-spy, {SAMPLES_A_SECOND} samples a second; the innermost frame that belongs"
-            " to a subject decides",
+            " to a subject decides; samples of the main thread and of the steps' count by the CPU time that each had",
             f"of the thread that has Python's lock, as the other one may only wait for it: what libraries do without"
             f" the lock is not seen; with {NATIVE} of all threads that run, as there that is nearly all",
             "fetch, send and commit are aiokafka's and what we do around it; connection is what serves all three",
@@ -97,6 +99,8 @@ def _profile(bench: Bench, file: Path, seconds: float, which: Sequence[str]) -> 
     stacks, flames = file.with_suffix(".txt"), file.with_suffix(".svg")
     with bench.child(headrace("run", str(file)), f"{name}.log") as process:
         rate = bench.rate(process, f"{name}.out", warm=256, seconds=WARM_S)
+        before = _cpu_by_thread(process)
+        spent: dict[int, float] = {}
         for form, target in (("raw", stacks), ("flamegraph", flames)):
             options = [
                 *which,
@@ -108,7 +112,13 @@ def _profile(bench: Bench, file: Path, seconds: float, which: Sequence[str]) -> 
                 str(max(1, int(seconds / 2))),
             ]
             bench.run(_py_spy(), "record", "--pid", str(process.pid), *options, "--output", str(target))
-    return Profile(shares(stacks.read_text().splitlines()), rate, titled(flames.read_text(), name).encode())
+            spent = spent or {at: cpu - before.get(at, 0) for at, cpu in _cpu_by_thread(process).items()}
+    main = spent[process.pid] / sum(spent.values())
+    return Profile(shares(stacks.read_text().splitlines(), main), rate, titled(flames.read_text(), name).encode())
+
+
+def _cpu_by_thread(process: psutil.Process) -> dict[int, float]:
+    return {each.id: each.user_time + each.system_time for each in process.threads()}
 
 
 def titled(picture: str, title: str) -> str:

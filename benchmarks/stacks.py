@@ -27,23 +27,31 @@ OTHER = "other"
 SUBJECTS = ("fetch", "decode", "steps", "model", "encode", "send", "commit", "record loop, metrics", *_SHARED, OTHER)
 # A thread that was just woken and waits for the core looks as if it ran, on a busy machine half of all samples.
 _WAITING = re.compile(r"select \(selectors\.py|^_worker \(concurrent/futures|^(Condition\.)?wait \(threading\.py")
+_MAIN = re.compile(r"_run_module_as_main|__main__")
 _ENTRY = re.compile(r"__main__|streams/(cli|worker|supervisor|faust_app|app)\b")
 
 
-def shares(stacks: Iterable[str]) -> dict[str, float]:
+def shares(stacks: Iterable[str], main: float | None = None) -> dict[str, float]:
     """Return the share of the samples that each subject has, those left out in which a thread only waits.
 
     Args:
         stacks: lines of `py-spy record --format raw`: frames from the outermost on, joined by `;`, and a count.
+        main: the share of CPU time that the main thread had; samples of the two kinds of threads are weighed by it, as
+            a sampler that stops the process hits one of them more often than the other. None takes them as they are.
     """
-    found: Counter[str] = Counter()
+    found = {True: Counter[str](), False: Counter[str]()}
     for line in stacks:
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
         if stack and not _WAITING.search(frames[-1]):
-            found[_subject(frames)] += int(count)
-    total = found.total() or 1
-    return {subject: found[subject] / total for subject in SUBJECTS}
+            found[_MAIN.search(stack) is not None][_subject(frames)] += int(count)
+    totals = {is_main: samples.total() or 1 for is_main, samples in found.items()}
+    if main is None or not all(found.values()):
+        main = found[True].total() / ((found[True] + found[False]).total() or 1)
+    weights = {True: main / totals[True], False: (1 - main) / totals[False]}
+    return {
+        subject: sum(weights[is_main] * samples[subject] for is_main, samples in found.items()) for subject in SUBJECTS
+    }
 
 
 def _subject(frames: list[str]) -> str:

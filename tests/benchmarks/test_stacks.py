@@ -58,3 +58,11 @@ def test_a_thread_that_waits_spends_nothing(leaf: str) -> None:
 def test_a_flame_graph_names_no_folder_of_the_machine() -> None:
     drawn = '<text id="title" fill="rgb(0,0,0)">/home/ida/.venv/bin/py-spy record</text><text id="details"> </text>'
     assert titled(drawn, "plain") == '<text id="title" fill="rgb(0,0,0)">plain</text><text id="details"> </text>'
+
+
+def test_threads_are_weighed_by_the_time_that_they_had() -> None:
+    stacks = [f"{LOOP};Sender.hand_over (streams/sender.py:9) 30", f"{THREAD};Decode.run (streams/ingress.py:3) 10"]
+    assert shares(stacks)["send"] == pytest.approx(0.75)
+    weighed = shares(stacks, main=0.5)
+    assert [weighed["send"], weighed["decode"]] == pytest.approx([0.5, 0.5])
+    assert shares(stacks[:1], main=0.5)["send"] == pytest.approx(1)  # of one kind alone
