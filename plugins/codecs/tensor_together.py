@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,12 +63,15 @@ def of_lists(
     if not _are_alike(spec for spec, _ in tensors):
         return None
     readers = [_reader(spec, path, allows_nan) for spec, path in tensors]
-    numbers = None if allows_nan else numbers_of(tensors)
+    numbers = cache(
+        partial(numbers_of, tensors)
+    )  # simdjson is loaded with the first batch, not where a file is checked
 
     def read(messages: Sequence[Message]) -> Sequence[Content] | None:
         contents: list[Content] = []
         is_kept = keeps()
-        found = None if is_kept or numbers is None else numbers.columns(messages)
+        straight = None if is_kept or allows_nan else numbers()
+        found = straight.columns(messages) if straight is not None else None
         if found is not None and all(map(_is_finite, found)):
             by_name = {spec.name: column for (spec, _), column in zip(tensors, found, strict=True)}
             return [
