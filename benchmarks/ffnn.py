@@ -36,6 +36,7 @@ FASTEST = {"json": 40_000, "raw": 120_000}
 LOOP, STREAMS = "aiokafka + onnxruntime", "Kafka Streams + ONNX Runtime, defaults"
 FULL_LOOP = "aiokafka + onnxruntime, full result"
 OTHER_LOOP, FULL_OTHER = "librdkafka + onnxruntime", "librdkafka + onnxruntime, full result"
+OTHER_CLIENT = "librdkafka + the pipeline's steps"
 QUIX, BYTEWAX = "Quix Streams + onnxruntime", "Bytewax + onnxruntime"
 OURS, OURS_ONCE = "pipeline, at least once", "pipeline, exactly once"
 BARS = {STREAMS: {"json": 0.9, "raw": 0.75}, QUIX: {"json": 1.0, "raw": 1.0}, BYTEWAX: {"json": 1.0, "raw": 1.0}}
@@ -100,6 +101,8 @@ def table(encoding: str, seen: Mapping[str, Sequence[Rate]]) -> Table:
             "the pipeline writes its full result with its headers, the others label and scores, but for the loops that"
             " make the full result by the pipeline's own functions; ratios of records per CPU second, run by run, are"
             " to the pipeline at least once",
+            "the pipeline's steps between a consumer and a producer of librdkafka, without journal, control topic and "
+            "health, are the most that another client could give",
             "the pipeline and Quix Streams commit every 100 ms, the two loops each batch; Bytewax commits nothing, its "
             "snapshots are off here",
         ],
@@ -113,6 +116,7 @@ def _engines(with_peers: str) -> dict[str, Measure]:
         FULL_LOOP: partial(_loop, ["benchmarks.bare_ffnn", "full"]),
         OTHER_LOOP: partial(_loop, ["benchmarks.peers.librdkafka_ffnn"]),
         FULL_OTHER: partial(_loop, ["benchmarks.peers.librdkafka_ffnn", "full"]),
+        OTHER_CLIENT: _steps,
         STREAMS: _streams,
         QUIX: partial(_peer, [with_peers, "-m", "benchmarks.peers.quix_ffnn"]),
         BYTEWAX: partial(_peer, [with_peers, "-m", "bytewax.run", flow]),
@@ -124,6 +128,11 @@ def _engines(with_peers: str) -> dict[str, Measure]:
 def _loop(module: Sequence[str], bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
     words = [bench.bootstrap, f"ffnn-{encoding}", f"{name}.out", encoding, str(bench.folder / "ffnn"), *module[1:]]
     return _rate(bench, [sys.executable, "-m", module[0], *words], name, encoding, seconds)
+
+
+def _steps(bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
+    words = ["-m", "benchmarks.peers.librdkafka_steps", bench.bootstrap, str(_file(bench, name, encoding))]
+    return _rate(bench, [sys.executable, *words], name, encoding, seconds)
 
 
 def _streams(bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
@@ -138,9 +147,14 @@ def _peer(words: list[str], bench: Bench, name: str, encoding: str, seconds: flo
 
 
 def _pipeline(guarantee: str, bench: Bench, name: str, encoding: str, seconds: float) -> Rate:
+    file = _file(bench, name, encoding, guarantee)
+    return _rate(bench, headrace("run", str(file)), name, encoding, seconds, by_reading=guarantee == "exactly_once")
+
+
+def _file(bench: Bench, name: str, encoding: str, guarantee: str = "at_least_once") -> Path:
     file = bench.folder / f"{name}.yaml"
     file.write_text(pipeline(name, encoding, guarantee))
-    return _rate(bench, headrace("run", str(file)), name, encoding, seconds, by_reading=guarantee == "exactly_once")
+    return file
 
 
 def _rate(
