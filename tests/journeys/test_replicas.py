@@ -51,9 +51,10 @@ def test_replicas_and_one_more_worker_share_a_shard_and_a_kill_loses_nothing(
     assert sorted(number for share in shares for number in share) == list(range(6))
     published = pipeline.client.publish(pipeline.input, *_messages(RECORDS))
     until("a first part", lambda: all(pipeline.client.committed(group, link).get(number) for number in range(6)))
-    victims = (read_states(states)["back.1"].pid, by_hand.process.pid)
+    supervised = read_states(states)["back.1"].pid
+    assert supervised is not None
+    victims = supervised, by_hand.process.pid
     for victim in victims:
-        assert victim is not None
         os.kill(victim, signal.SIGSTOP)
     published += pipeline.client.publish(pipeline.input, *_messages(RECORDS))
     for victim in victims:
