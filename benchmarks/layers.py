@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,6 @@ def main(model: str, repeats: int) -> None:
 
 
 def _weights(cut: Any) -> int:
-    from math import prod
-
     counts = [prod(each.dims) for each in cut.graph.initializer]
     return sum(count for count in counts if count < _LOOKED_UP)
 

@@ -100,19 +100,11 @@ def _profile(bench: Bench, file: Path, seconds: float, which: Sequence[str]) -> 
     with bench.child(headrace("run", str(file)), f"{name}.log") as process:
         rate = bench.rate(process, f"{name}.out", warm=256, seconds=WARM_S)
         before = _cpu_by_thread(process)
-        spent: dict[int, float] = {}
-        for form, target in (("raw", stacks), ("flamegraph", flames)):
-            options = [
-                *which,
-                "--rate",
-                str(SAMPLES_A_SECOND),
-                "--format",
-                form,
-                "--duration",
-                str(max(1, int(seconds / 2))),
-            ]
-            bench.run(_py_spy(), "record", "--pid", str(process.pid), *options, "--output", str(target))
-            spent = spent or {at: cpu - before.get(at, 0) for at, cpu in _cpu_by_thread(process).items()}
+        how = ["--rate", str(SAMPLES_A_SECOND), "--duration", str(max(1, int(seconds / 2)))]
+        watch = [_py_spy(), "record", "--pid", str(process.pid), *which, *how]
+        bench.run(*watch, "--format", "raw", "--output", str(stacks))
+        spent = {at: cpu - before.get(at, 0) for at, cpu in _cpu_by_thread(process).items()}
+        bench.run(*watch, "--format", "flamegraph", "--output", str(flames))
     main = spent[process.pid] / sum(spent.values())
     return Profile(shares(stacks.read_text().splitlines(), main), rate, titled(flames.read_text(), name).encode())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,6 +22,7 @@ from headrace.streams.access.preflight import refuse_denied
 from headrace.streams.bisect import Retries
 from headrace.streams.breaker import Place, Quarantine
 from headrace.streams.changes import Changes
+from headrace.streams.collector import look_less_often
 from headrace.streams.control.reader import ControlReader
 from headrace.streams.drain import Ending, StuckError, live
 from headrace.streams.errors import StrandedError, UnexpectedError
@@ -47,8 +47,6 @@ from headrace.streams.web import serve
 __all__ = ["WorkerSettings", "run_worker"]
 
 log = logging.getLogger(__name__)
-
-YOUNG_OBJECTS = 20_000  # containers that are made before cycles are looked for among them
 
 
 @dataclass(frozen=True)
@@ -190,12 +188,7 @@ async def _tell_ready(health: Health) -> None:
     while not health.is_ready:
         await asyncio.sleep(0.05)
     tell_ready()
-    # What is there now stays: modules, models, clients. Walking through it at each collection took 5% of a part's time.
-    gc.collect()
-    gc.freeze()
-    # A batch makes thousands of objects and none of them is garbage before it ends: to look after each 700, as Python
-    # does by itself, was a tenth of what a small model cost, and it walks through every number of lists in JSON.
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    look_less_often()
 
 
 class _Joins(NamedTuple):

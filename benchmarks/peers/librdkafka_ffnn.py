@@ -7,12 +7,20 @@ commit.
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer
 
 from benchmarks.bare_ffnn import Score, chosen
 from benchmarks.ffnn_work import BATCH
+from headrace.core.record import Headers
+
+R = TypeVar("R")
+
+Sent = tuple[str, bytes | None, bytes | None, Headers]
+"""Topic, key, value and headers."""
 
 
 class Read(NamedTuple):
@@ -28,16 +36,32 @@ class Read(NamedTuple):
 
 def main(bootstrap: str, source: str, target: str, score: Score) -> None:
     """Loop until SIGTERM."""
-    settings = {"bootstrap.servers": bootstrap, "group.id": target, "auto.offset.reset": "earliest"}
+
+    def work(records: Sequence[Read]) -> Iterable[Sent]:
+        for record, (result, headers) in zip(records, score(records), strict=True):
+            yield target, record.key, result, headers
+
+    loop(bootstrap, source, target, partial(_read, source), work)
+
+
+def loop(
+    bootstrap: str,
+    source: str,
+    group: str,
+    read: Callable[[Message], R],
+    work: Callable[[Sequence[R]], Iterable[Sent]],
+) -> None:
+    """Read a batch, send what the work makes of it, wait for every acknowledgement, commit; until SIGTERM."""
+    settings = {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest"}
     consumer = Consumer({**settings, "enable.auto.commit": False})
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "linger.ms": 0})
     consumer.subscribe([source])
     while True:
-        messages = [_read(source, message) for message in consumer.consume(BATCH, 0.5)]
-        if not messages:
+        records = [read(message) for message in consumer.consume(BATCH, 0.5)]
+        if not records:
             continue
-        for message, (result, headers) in zip(messages, score(messages), strict=True):
-            producer.produce(target, result, key=message.key, headers=list(headers))
+        for topic, key, value, headers in work(records):
+            producer.produce(topic, value, key=key, headers=list(headers))
         if producer.flush(30):
             raise TimeoutError("results were not acknowledged")
         consumer.commit(asynchronous=False)

@@ -7,24 +7,25 @@ could give.
 
 from __future__ import annotations
 
-import gc
 import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import KafkaException
 from confluent_kafka import Message as Read
 
-from benchmarks.ffnn_work import BATCH
+from benchmarks.peers.librdkafka_ffnn import Sent, loop
 from headrace.core.plan.compile import compile_file
 from headrace.core.plan.stages import INGRESS
 from headrace.core.record import Message, Position
 from headrace.streams.bisect import Retries
+from headrace.streams.collector import look_less_often
 from headrace.streams.link import Outbound
 from headrace.streams.live import Live
 from headrace.streams.meter import Meter
 from headrace.streams.opening import open_pipe
 from headrace.streams.registry import default_location
-from headrace.streams.worker import YOUNG_OBJECTS
 
 
 def main(bootstrap: str, file: str) -> None:
@@ -34,25 +35,16 @@ def main(bootstrap: str, file: str) -> None:
     retries = Retries(limit=0, sleep=lambda _: None)
     pipe = open_pipe(plan, plan.groups["main"], threads=1, retries=retries, meter=meter, live=Live(plan))
     take, topic = pipe.entry(INGRESS, Outbound(plan, INGRESS)), plan.input.topic
-    settings = {"bootstrap.servers": bootstrap, "group.id": plan.pipeline, "auto.offset.reset": "earliest"}
-    consumer = Consumer({**settings, "enable.auto.commit": False})
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True, "linger.ms": 0})
-    consumer.subscribe([topic])
-    gc.collect()  # as a worker does once it is ready: it made 10% of this loop's CPU time
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
-    while True:
-        messages = [_message(topic, read) for read in consumer.consume(BATCH, 0.5)]
-        if not messages:
-            continue
+
+    def work(messages: Sequence[Message]) -> Iterable[Sent]:
         for slot in take(messages).slots:
             if slot.failures:
                 raise RuntimeError(f"a record failed: {slot.failures}")
             for _, sent in slot.outgoing:
-                producer.produce(sent.topic, sent.value, key=sent.key, headers=list(sent.headers))
-        if producer.flush(30):
-            raise TimeoutError("results were not acknowledged")
-        consumer.commit(asynchronous=False)
+                yield sent.topic, sent.key, sent.value, sent.headers
+
+    look_less_often()  # as a worker does once it is ready
+    loop(bootstrap, topic, plan.pipeline, partial(_message, topic), work)
 
 
 def _message(topic: str, read: Read) -> Message:

@@ -63,9 +63,8 @@ def of_lists(
     if not _are_alike(spec for spec, _ in tensors):
         return None
     readers = [_reader(spec, path, allows_nan) for spec, path in tensors]
-    numbers = cache(
-        partial(numbers_of, tensors)
-    )  # simdjson is loaded with the first batch, not where a file is checked
+    # Once, and with the first batch: where a file is only checked, simdjson is not to be loaded.
+    numbers = cache(partial(numbers_of, tensors))
 
     def read(messages: Sequence[Message]) -> Sequence[Content] | None:
         contents: list[Content] = []
