@@ -57,6 +57,8 @@ def _asked() -> argparse.Namespace:
     unknown = set(asked.names) - set(MEASURES)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+    if "profile" in asked.names and len(set(asked.names)) > 1:
+        parser.error("profile reads topics of other benchmarks' names, filled otherwise: let it run by itself")
     return asked
 
 
