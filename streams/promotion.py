@@ -95,12 +95,12 @@ async def move_alias(
         try:
             await put(AliasMove(version=new, before=old if old != new else ""), *stale)
             await following.wait(timeout_s, tell)
-        except BaseException as error:  # Ctrl-C among them
+            await put(AliasMove(version=new), *await following.gone())
+        except BaseException as error:  # Ctrl-C among them, until the broker has the last word of it
             reason = f"taken back: {error}" if isinstance(error, NotPromotedError) else "taken back"
             again = [] if old == new else answers_of(before, move.model, old)
             await put(AliasMove(version=old), *again, reason=reason)
             raise
-        await put(AliasMove(version=new), *await following.gone())
     return True
 
 

@@ -125,7 +125,8 @@ async def _send(producer: Any, topic: str, key: str, value: bytes | None) -> Non
     )
 
     try:
-        await asyncio.wait_for(producer.send_and_wait(topic, value, key=key.encode()), ANSWER_S)
+        async with asyncio.timeout(ANSWER_S):  # wait_for may swallow the Ctrl-C that comes with the answer
+            await producer.send_and_wait(topic, value, key=key.encode())
     except (KafkaConnectionError, KafkaTimeoutError, TimeoutError) as error:
         raise BrokerUnreachableError(
             f"the broker did not acknowledge {key!r} ({type(error).__name__})",

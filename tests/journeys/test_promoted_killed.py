@@ -70,6 +70,11 @@ class Promoted:
         """Whether the second version is being loaded, and held there."""
         return Path(f"{self.gate}.held").exists()
 
+    def close_gate(self) -> None:
+        """Hold the second version again when it is loaded the next time."""
+        for file in (self.gate, Path(f"{self.gate}.held")):
+            file.unlink()
+
     def kill(self, group: str) -> None:
         """SIGKILL the worker of a group."""
         self.workers[group].kill()
@@ -241,9 +246,12 @@ def test_a_promotion_that_is_broken_off_after_ingress_switched_is_taken_back(pro
     for version in (2, 1):
         with promoting(promoted, version) as promotion:
             promotion.end()
+    until("the end of reviews@2 here", lambda: promoted.settings()["ready/reviews@2/expert/w1"] is None)
+    promoted.close_gate()
     with promoting(promoted) as promotion:
-        promoted.says(ALIAS, 5)
+        until("a version that loads", promoted.loading)
         promotion.process.send_signal(signal.SIGSTOP)
+        promoted.gate.touch()
         promoted.says("switched/reviews@2/w1", 2)
         promoted.publish()
         promotion.process.send_signal(signal.SIGINT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,10 @@ from confluent_kafka import Consumer
 
 from headrace.core.registry.folder import read_folder
 from headrace.core.registry.store import Registry
+from headrace.core.wire.control import AliasMove
+from headrace.streams import promotion
+from headrace.streams.access.connection import Connection
+from headrace.streams.control.writer import set_settings
 from headrace.streams.registry import default_location
 from tests.support.client import until
 from tests.support.controlled import Controlled
@@ -110,6 +116,38 @@ def test_a_worker_that_cannot_load_the_version_ends_the_move_with_its_reason(
     assert outcome.code == 1
     assert "HR231 w1 cannot run expert with reviews@2: no memory" in outcome.err
     assert expert.settings()["alias/reviews@prod"] == {"version": "1", "before": ""}
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_move_that_is_broken_off_when_all_have_followed_is_taken_back(
+    headrace: Headrace, expert: Controlled, registry: Registry, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    """Ctrl-C as the last setting is written, or when it is and the broker has not answered yet."""
+    told: list[object] = []
+
+    async def interrupted(connection: Connection, pipeline: str, changes: Any, **words: str) -> object:
+        told.append(changes["alias/reviews@prod"])
+        if len(told) != 2:
+            return await set_settings(connection, pipeline, changes, **words)
+        if is_written:
+            await set_settings(connection, pipeline, changes, **words)
+        signal.raise_signal(signal.SIGINT)
+        return await asyncio.Future()
+
+    def follow() -> None:
+        until("the move", lambda: expert.settings().get("alias/reviews@prod"))
+        expert.write((READY, b'{"ok": true}'), ("switched/reviews@2/w1", b"{}"))
+
+    monkeypatch.setattr(promotion, "set_settings", interrupted)
+    worker = threading.Thread(target=follow)
+    with member(expert):
+        worker.start()
+        outcome = headrace("model", "promote", expert.file, "reviews@2")
+    worker.join()
+    assert outcome.code == 130
+    assert told[1] == AliasMove(version="2"), "all had followed"
+    assert expert.settings()["alias/reviews@prod"] == {"version": "1", "before": ""}
+    assert registry.aliases("reviews") == {"prod": 1}
 
 
 def test_what_a_worker_said_of_the_version_long_ago_does_not_count(
