@@ -9,8 +9,9 @@ from typing import Any
 from headrace.core.plan.stages import StagePlan
 from headrace.streams.access.connection import Connection
 from headrace.streams.beat import BeatService
-from headrace.streams.stage import StageService, WorkerParts
+from headrace.streams.stage import StageService
 from headrace.streams.watch import WatchService
+from headrace.streams.worker_parts import WorkerParts
 
 __all__ = ["make_app"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from headrace.streams.commit import Committer
 from headrace.streams.delivery import no_marks
 from headrace.streams.flight import Flight
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.sender import Sender
 
 __all__ = ["AtLeastOnce"]

@@ -18,7 +18,7 @@ from headrace.streams.access.denial import denial
 from headrace.streams.access.refusal import refusal
 from headrace.streams.control.writer import now
 from headrace.streams.errors import BrokerUnreachableError
-from headrace.streams.stage import WorkerParts
+from headrace.streams.worker_parts import WorkerParts
 
 __all__ = ["BeatService"]
 

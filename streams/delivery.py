@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from aiokafka.errors import KafkaError
 
 from headrace.streams.flight import Flight
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 
 __all__ = ["Delivery", "ReadAgainError", "no_marks"]
 

@@ -21,7 +21,7 @@ from headrace.streams.commit import Committer
 from headrace.streams.delivery import ReadAgainError, no_marks
 from headrace.streams.flight import Flight
 from headrace.streams.outbox import heard
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.postbag import Post, Postbag
 from headrace.streams.sender import refusal
 from headrace.streams.transactions import TRANSACTION_S, Offset, Transactions

@@ -28,8 +28,8 @@ from headrace.streams.health import Health
 from headrace.streams.hold import Held, HeldError
 from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.meter import Meter
+from headrace.streams.outcome import Outcome
 from headrace.streams.passage import Passage
-from headrace.streams.pipe import Outcome
 from headrace.streams.rest import heed_pause
 from headrace.streams.room import Room
 from headrace.streams.standing import Standing

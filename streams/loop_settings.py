@@ -10,8 +10,8 @@ from headrace.core.errors import HeadraceError
 from headrace.core.record import Message
 from headrace.streams.errors import UnexpectedError
 from headrace.streams.hold import Held, Holding, HoldRules
+from headrace.streams.outcome import Outcome
 from headrace.streams.pace import Pace
-from headrace.streams.pipe import Outcome
 from headrace.streams.suspects import Suspects
 
 __all__ = ["LoopSettings"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -19,64 +20,29 @@ class Meter:
     """The figures of one worker. Counts go up a batch at a time, so that metering costs nothing a record."""
 
     def __init__(self, pipeline: str) -> None:
-        self.registry = CollectorRegistry()
-        at = self.registry
-        self._records = Counter("headrace_records", "Records by how they ended", ["pipeline", "status"], registry=at)
-        self._dead = Counter("headrace_dead_letters", "Dead letters by code", ["pipeline", "code"], registry=at)
-        self._served = Counter(
-            "headrace_model_records", "Records that went through a model", ["pipeline", "model"], registry=at
-        )
-        self._model_seconds = Histogram(
-            "headrace_model_batch_seconds",
-            "Time of a batch in a model",
-            ["pipeline", "model"],
-            buckets=_SECONDS,
-            registry=at,
-        )
-        self._total_seconds = BatchHistogram(
-            "headrace_record_seconds",
-            "Time from a record's timestamp to its result",
-            pipeline,
-            bounds=_SECONDS,
-            registry=at,
-        )
-        self._lag = Gauge(
-            "headrace_lag_records",
-            "Messages not yet committed, by stage and partition",
-            ["pipeline", "stage", "partition"],
-            registry=at,
-        )
-        self._in_flight = Gauge(
-            "headrace_in_flight_records", "Records read and not yet acknowledged", ["pipeline", "stage"], registry=at
-        )
-        self._gaps = Counter("headrace_gaps", "Times that expired records were passed over", ["pipeline"], registry=at)
-        self._waiting = Gauge(
-            "headrace_join_waiting_records",
-            "Records that wait at egress for more answers or their turn",
-            ["pipeline"],
-            registry=at,
-        )
-        self._late = Counter(
-            "headrace_late_answers", "Answers that came after their record had its end", ["pipeline"], registry=at
-        )
-        self._held = Gauge(
-            "headrace_held_partitions",
-            "Partitions that wait for a record whose error may pass",
-            ["pipeline", "stage"],
-            registry=at,
-        )
-        self._quarantined = Gauge(
-            "headrace_quarantined_steps",
-            "1 for a step that is left alone since it kept failing",
-            ["pipeline", "stage", "plugin"],
-            registry=at,
-        )
-        self._aside = Counter(
-            "headrace_set_aside",
-            "Records, or results for one output, that went to wait until they are tried again",
-            ["pipeline"],
-            registry=at,
-        )
+        self.registry = at = CollectorRegistry()
+        counter, gauge, one = partial(Counter, registry=at), partial(Gauge, registry=at), ["pipeline"]
+        stage = [*one, "stage"]
+        self._records = counter("headrace_records", "Records by how they ended", [*one, "status"])
+        self._dead = counter("headrace_dead_letters", "Dead letters by code", [*one, "code"])
+        self._served = counter("headrace_model_records", "Records that went through a model", [*one, "model"])
+        name, words = "headrace_model_batch_seconds", "Time of a batch in a model"
+        self._model_seconds = Histogram(name, words, [*one, "model"], buckets=_SECONDS, registry=at)
+        name, words = "headrace_record_seconds", "Time from a record's timestamp to its result"
+        self._total_seconds = BatchHistogram(name, words, pipeline, bounds=_SECONDS, registry=at)
+        words = "Messages not yet committed, by stage and partition"
+        self._lag = gauge("headrace_lag_records", words, [*stage, "partition"])
+        self._in_flight = gauge("headrace_in_flight_records", "Records read and not yet acknowledged", stage)
+        self._gaps = counter("headrace_gaps", "Times that expired records were passed over", one)
+        words = "Records that wait at egress for more answers or their turn"
+        self._waiting = gauge("headrace_join_waiting_records", words, one)
+        self._late = counter("headrace_late_answers", "Answers that came after their record had its end", one)
+        words = "Partitions that wait for a record whose error may pass"
+        self._held = gauge("headrace_held_partitions", words, stage)
+        words = "1 for a step that is left alone since it kept failing"
+        self._quarantined = gauge("headrace_quarantined_steps", words, [*stage, "plugin"])
+        words = "Records, or results for one output, that went to wait until they are tried again"
+        self._aside = counter("headrace_set_aside", words, one)
         self._pipeline = pipeline
         self._lagging: dict[str, frozenset[int]] = {}
         self._known_quarantined: set[tuple[str, str]] = set()

@@ -20,7 +20,8 @@ from headrace.streams.live import Live
 from headrace.streams.meter import Meter
 from headrace.streams.model_version import open_version
 from headrace.streams.opened import opened
-from headrace.streams.pipe import EgressSteps, IngressSteps, Pipe
+from headrace.streams.pipe import Pipe
+from headrace.streams.steps import EgressSteps, IngressSteps
 
 __all__ = ["Opener", "open_pipe"]
 

@@ -14,7 +14,7 @@ from headrace.core.record import Outgoing, Position
 from headrace.core.wire.dead import Failure, dying, stub
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.lone import compressed_bytes, plain_bytes
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.sender import too_large, without_key
 from headrace.streams.slot import Slot
 from headrace.streams.topic_facts import DEFAULT_LIMIT_BYTES, TopicFacts

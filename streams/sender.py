@@ -13,7 +13,7 @@ from headrace.core.wire.dead import Failure, dying, stub
 from headrace.core.wire.errors import ResultRefusedError, ResultTooLargeError
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.outbox import REFUSALS, TOO_LARGE, Outbox
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.slot import Slot
 
 __all__ = ["Pending", "Sender", "refusal", "too_large", "without_key"]

@@ -21,7 +21,7 @@ from headrace.streams.bisect import as_failure
 from headrace.streams.delivery import no_marks
 from headrace.streams.flight import Flight
 from headrace.streams.journal import DEATHS, Journal
-from headrace.streams.pipe import Condemn, Outcome
+from headrace.streams.outcome import Condemn, Outcome
 
 __all__ = ["Suspects", "condemned"]
 

@@ -12,7 +12,7 @@ from mode import Service
 from headrace.core.errors import HeadraceError
 from headrace.streams.errors import TopicDeletedError
 from headrace.streams.observer import Observer
-from headrace.streams.stage import WorkerParts
+from headrace.streams.worker_parts import WorkerParts
 
 __all__ = ["WatchService"]
 

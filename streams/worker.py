@@ -38,11 +38,12 @@ from headrace.streams.offsets import holds_unread, link_lags
 from headrace.streams.opening import open_pipe
 from headrace.streams.pipe import Pipe
 from headrace.streams.response import read_responses_whole
-from headrace.streams.stage import REBALANCE_TIMEOUT_MS, WorkerParts
+from headrace.streams.stage_clients import REBALANCE_TIMEOUT_MS
 from headrace.streams.supervisor.ready import tell_ready
 from headrace.streams.topic_facts import TopicFacts
 from headrace.streams.topics import ensure_topics, joins_of
 from headrace.streams.web import serve
+from headrace.streams.worker_parts import WorkerParts
 
 __all__ = ["WorkerSettings", "run_worker"]
 

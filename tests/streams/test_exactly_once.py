@@ -26,7 +26,7 @@ from headrace.streams.exactly_once import ExactlyOnce
 from headrace.streams.flight import Flight
 from headrace.streams.hold import Held
 from headrace.streams.link import Shipment
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.postbag import Postbag
 from headrace.streams.slot import Slot
 from headrace.streams.topic_facts import describe

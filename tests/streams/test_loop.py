@@ -29,7 +29,7 @@ from headrace.streams.hold import Held, Holding, HoldRules
 from headrace.streams.loop import RecordLoop
 from headrace.streams.loop_settings import LoopSettings
 from headrace.streams.meter import Meter
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.slot import Slot
 
 PATIENCE_S = 20.0

@@ -18,7 +18,7 @@ from headrace.core.wire.errors import ResultRefusedError
 from headrace.streams.broker import Running
 from headrace.streams.dead_letter import DeadLetters
 from headrace.streams.outbox import Outbox, _hash, _remembered
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.sender import Sender
 from headrace.streams.slot import Slot
 from tests.support.client import Client, Seen, until

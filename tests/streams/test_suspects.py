@@ -14,7 +14,7 @@ from headrace.core.record import Message
 from headrace.core.wire.journal import Entry, decode_entry
 from headrace.streams.journal import Found, Journal
 from headrace.streams.loop import RecordLoop
-from headrace.streams.pipe import Outcome
+from headrace.streams.outcome import Outcome
 from headrace.streams.rest import heed_pause
 from headrace.streams.slot import Slot
 from headrace.streams.suspects import Suspects
