@@ -328,7 +328,9 @@ class RecordLoop:
 
         Raises:
             HeadraceError: one of them stops the worker.
+            KafkaError: a commit failed, this one or one before it.
         """
+        self._timer.raise_failed()
         await self._finish()
         for one in held:
             if one.is_final:

@@ -78,11 +78,12 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
     """Yield whole lines until the path names another file and this one is drained."""
     begun = ""
     while True:
+        is_replaced = _replaced(path, file)  # before it is read: what is written since must not be taken for its end
         line = begun + file.readline()
         begun = "" if line.endswith("\n") else line
         if line and not begun:
             yield line.rstrip("\n")
-        elif _replaced(path, file):
+        elif is_replaced:
             return
         else:
             time.sleep(POLL_SECONDS)

@@ -98,8 +98,9 @@ async def _follow(
     from headrace.streams.client.quiet import hush
 
     hush()
-    shown, heard = 0, time.monotonic()
+    shown = 0
     async with following(connection, topics, from_start=from_start, tell=_tell) as follower:
+        heard = time.monotonic()
         async for messages in follower.messages():
             for message in messages:
                 click.echo(show(message))

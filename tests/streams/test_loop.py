@@ -298,17 +298,21 @@ async def test_what_is_not_due_is_left_where_it_lies_until_it_is() -> None:
     assert world.sent == list(range(12)), "in order, and none twice"
 
 
-@pytest.mark.parametrize("is_revoked", [False, True])
-async def test_what_is_not_committed_before_a_held_record_or_not_ours_is_not_known_any_more(is_revoked: bool) -> None:
+@pytest.mark.parametrize("what", ["its commit fails", "one before it has failed", "it is not ours"])
+async def test_what_is_not_committed_before_a_held_record_or_not_ours_is_not_known_any_more(what: str) -> None:
     world = Holder(12, 5)
     process = world._process
 
     def _process(messages: Sequence[Message]) -> Outcome:
         outcome = process(messages)
-        if outcome.held and is_revoked:
+        if not outcome.held:
+            return outcome
+        if what == "it is not ours":
             world.loop.assigned()
-        elif outcome.held:
+        elif what == "its commit fails":
             world.commit_faults.append(KafkaConnectionError("gone"))
+        else:
+            world.loop._timer._failure = KafkaConnectionError("gone")
         return outcome
 
     world.loop._process = _process

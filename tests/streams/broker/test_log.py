@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from headrace.streams.broker import log as broker_log
 from headrace.streams.broker.log import follow, last_words, rotate, tail, telling
 
 FATAL = """\
@@ -100,3 +102,22 @@ def test_following_gives_whole_new_lines_across_a_rotation(tmp_path: Path) -> No
     reader.join()
     assert "old" not in got
     assert got[-3:] == ["in two parts", "new", "end"]
+
+
+def test_what_is_written_and_rotated_between_two_looks_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "kafka.log"
+    log.write_text("first\n")
+    looks, replaced = iter([False, True]), broker_log._replaced
+
+    def rotated(path: Path, file: TextIO) -> bool:
+        if next(looks, False):
+            with log.open("a") as writer:
+                writer.write("last\n")
+            rotate(tmp_path)
+        return replaced(path, file)
+
+    monkeypatch.setattr(broker_log, "_replaced", rotated)
+    with log.open() as file:
+        assert list(broker_log._lines(log, file)) == ["first", "last"]
