@@ -150,16 +150,16 @@ class Conductor:
 
     def _plant(self, fault: Fault) -> None:
         """Let its record be published, and wait until it is read; others are before and behind it."""
-        made, seen = self._made(fault), [0]
+        made, seen = self._made(fault), [(0, 0)]
         self.feeder.plant(made)
 
         def is_read() -> bool:
-            seen.append(self.crew.in_flight(self._front))
+            seen.append((self.crew.in_flight(self._front), self._lag()))
             due, positions = self.feeder.place_of(made.name), self.watch.positions(self._front)
             return due is not None and positions is not None and positions.get(due.partition, 0) > due.offset
 
         self.wait(f"the record of fault {fault.number}", is_read)
-        self.strikes.append(Strike(fault, made.code, max(seen), self._lag(), None, 0))
+        self.strikes.append(Strike(fault, made.code, *max(seen), None, 0))
         self._say(f"fault {fault.number:3} {fault.kind} {made.code} of {made.stage}: read")
 
     def _plant_killer(self, fault: Fault) -> None:

@@ -23,8 +23,8 @@ from ruamel.yaml import YAML
 from headrace.core.plan.compile import compile_file
 from headrace.streams.broker.jars import KAFKA_VERSION, kafka_jars
 from headrace.streams.broker.java import find_java
-from headrace.streams.broker.port import free
 from tests.support.client import Client, until
+from tests.support.port import free_port
 
 ROOT = Path(__file__).parents[2]
 CARRIER = "check-jsonschema==0.39.0"  # its dependencies are not installed: only the schema is taken out of it
@@ -82,7 +82,7 @@ def test_the_mounted_pipeline_is_whole(compose: Any, tmp_path: Path) -> None:
 @pytest.fixture
 def outside(compose: Any, tmp_path: Path) -> Iterator[str]:
     """The address of a Kafka started with the settings of the compose file, on ports of its own."""
-    ports = {port: str(free()) for port in ("9092", "19092", "29093")}
+    ports = {port: str(free_port()) for port in ("9092", "19092", "29093")}
     given = {name: str(value) for name, value in compose["services"]["kafka"]["environment"].items()}
     text = json.dumps(given).replace("/var/lib/kafka/data", str(tmp_path / "data"))
     for port, own in ports.items():

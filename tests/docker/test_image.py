@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace.streams.broker.port import free
 from tests.docker.dockerfile import Image, Instruction, read_dockerfile, sent_to_the_engine
+from tests.support.port import free_port
 
 if TYPE_CHECKING:
     from headrace.streams.broker import Running
@@ -98,7 +98,7 @@ def test_onnxruntime_is_the_one_for_processors(image: Image) -> None:
 def test_the_command_runs_a_pipeline_is_healthy_and_ends_well(
     image: Image, stages: list[list[Instruction]], kafka: Running, topic: Callable[..., str], tmp_path: Path
 ) -> None:
-    file, port = image.path("/etc/headrace/pipeline.yaml"), str(free())
+    file, port = image.path("/etc/headrace/pipeline.yaml"), str(free_port())
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(PIPELINE.replace("NAME", topic()))
     env = {**settings(stages, image), "HEADRACE_BROKER": kafka.bootstrap}

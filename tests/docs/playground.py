@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 from headrace.core.errors import HeadraceError
 from headrace.core.plan.compile import compile_file
 from headrace.core.wire.result import ResultBody
-from headrace.streams.broker.port import free
 from tests.docs.background import Background
 from tests.docs.blocks import Block
 from tests.docs.output import agrees
+from tests.support.port import free_port
 
 __all__ = ["Playground"]
 
@@ -41,7 +41,7 @@ class Playground:
     """
 
     def __init__(self, folder: Path, broker: str, patience_s: float = 60) -> None:
-        self._folder, self._patience_s, self._port = folder, patience_s, str(free())
+        self._folder, self._patience_s, self._port = folder, patience_s, str(free_port())
         self._running: list[Background] = []
         self._env = {
             **os.environ,

@@ -61,4 +61,4 @@ def test_no_more_records_are_read_than_the_rate_of_the_file(pipeline: Pipeline) 
     pipeline.publish(*(str(number) for number in range(100)))
     pipeline.run()
     times = [seen.timestamp_ms for seen in pipeline.outputs(100)]
-    assert 4_000 <= max(times) - min(times) <= 10_000
+    assert max(times) - min(times) >= 4_000

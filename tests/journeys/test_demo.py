@@ -70,7 +70,7 @@ def _published_by_a_stranger(client: Client, folder: Path, reviews: list[dict[st
     review_at = {position: review["id"] for position, review in zip(sent, reviews, strict=True)}
     worker = Worker(folder / "demo" / "pipeline.yaml", folder / "run.log").ready()
     try:
-        results = client.first("reviews.scored", 2 * len(reviews))
+        results = client.first("reviews.scored", 2 * len(reviews), patience_s=120)
     finally:
         assert worker.terminate() == 0
     bodies = [seen.body for seen in results]

@@ -191,14 +191,18 @@ def test_a_step_that_keeps_failing_is_left_alone_until_it_works_again(pipeline: 
 
 
 def test_a_record_that_expires_on_its_way_spends_no_time_of_a_model(pipeline: Pipeline) -> None:
-    late = f"{pipeline.name}.late"
+    late, gate = f"{pipeline.name}.late", pipeline.folder / "go"
     pipeline.write(
-        preprocess=[{"slow": {"ms": 1500}}],
+        preprocess=[{"hold": {"file": str(gate)}}],
         output=[{"topic": {"name": pipeline.output}}, {"topic": {"name": late, "when": "status == 'expired'"}}],
     )
     worker = pipeline.run()
-    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
-    pipeline.client.publish(pipeline.input, {"value": b'{"text": "x"}', "headers": [("ce_expirytime", soon.encode())]})
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    headers = [("ce_expirytime", soon.isoformat().encode())]
+    pipeline.client.publish(pipeline.input, {"value": b'{"text": "hold"}', "headers": headers})
+    until("a record on its way", (pipeline.folder / "go.held").exists)
+    until("its end", lambda: datetime.now(UTC) > soon)
+    gate.touch()
     (seen,) = pipeline.outputs(1, late)
     assert (seen.body["status"], seen.body["output"], seen.body["model"]) == ("expired", None, None)
     assert "before its turn at echo" in seen.body["reason"]

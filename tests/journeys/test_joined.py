@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 APART = {"front": {"stages": ["ingress"], "models": ["a", "c"]}, "b": {"models": ["b"]}}
 GROUPS = ("front", "b", "main")
 both_guarantees = pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-KILLS, RECORDS, BATCH, SLOW_MS = 4, 2_000, 64, 4.0
+KILLS, RECORDS, BATCH, SLOW_MS = 4, 3_000, 64, 4.0
 KEPT = ("id", "plan", "key", "status", "reason", "output", "model", "version", "assigned_model", "route", "attempt")
 
 
@@ -117,14 +117,17 @@ def kept_by(worker: Worker) -> int:
     return sum(int(match[1]) for match in found if match)
 
 
-def kill_under_load(pipeline: Pipeline, egress: Worker, victim: Worker) -> None:
-    """Kill a worker some batches after answers began to wait, with more to come."""
-    until("answers that wait", lambda: waiting(egress) > 20)
+def kill_under_load(pipeline: Pipeline, workers: dict[str, Worker], victim: str, count: int) -> list[str]:
+    """Publish, and kill a worker some batches after answers began to wait, with more to come."""
+    with workers["b"].stopped():
+        published = pipeline.client.publish(pipeline.input, *messages(count))
+        until("answers that wait", lambda: waiting(workers["main"]) > 20)
     time.sleep(random.uniform(1, 3) * BATCH * SLOW_MS / 1000)
-    until("answers that wait", lambda: waiting(egress) > 20)
-    victim.kill()
-    assert pipeline.client.lag(f"{pipeline.name}.b", pipeline.link("b")) > 0
-    assert victim.process.returncode == -9
+    with workers["b"].stopped():
+        workers[victim].kill()
+        assert pipeline.client.lag(f"{pipeline.name}.b", pipeline.link("b")) > 0
+    assert workers[victim].process.returncode == -9
+    return published
 
 
 @both_guarantees
@@ -138,8 +141,7 @@ def test_a_kill_while_answers_wait_loses_none_and_changes_no_result(
     published: list[str] = []
     restored = 0
     for _ in range(KILLS):
-        published += pipeline.client.publish(pipeline.input, *messages(RECORDS // KILLS))
-        kill_under_load(pipeline, workers["main"], workers[victim])
+        published += kill_under_load(pipeline, workers, victim, RECORDS // KILLS)
         workers |= pipeline.run_groups(victim)
         restored += kept_by(workers["main"])
     assert restored or victim != "main"
@@ -193,7 +195,7 @@ def test_a_deadline_ends_the_wait_for_a_model_that_is_away(pipeline: Pipeline, g
         f"1 of 2 said 'text{at}'; b did not answer within 3000 ms" for at in range(50)
     }
     workers |= pipeline.run_groups("b")
-    until("late answers", lambda: workers["main"].figure("headrace_late_answers_total") == 50)
+    until("late answers", lambda: workers["main"].figure("headrace_late_answers_total") >= 50)
     results, dead = pipeline.ended()
     assert (len(results), dead) == (50, [])
 
@@ -203,14 +205,19 @@ def test_what_waits_for_a_model_that_is_away_is_bounded_and_joined_once_it_is_ba
     pipeline.write(**sections(pipeline, groups=APART, topics={"partitions": 1}, batch={"max_records": 10_000}))
     workers = pipeline.run_groups("front", "main")
     front, positions = workers["front"], list[str]()
-    while pipeline.client.lag(pipeline.group, pipeline.input) < 50:
+    while not [line for line in front.lines if "reading waits for the model b" in line]:
         positions += pipeline.publish("0.5 text")
         assert len(positions) < 2_000
-    kept = pipeline.client.committed(pipeline.group, pipeline.input)[0]
-    until("what it has let through", lambda: waiting(workers["main"]) == kept)
-    positions += pipeline.publish("0.5 text")
+
+    def let_through() -> int:
+        """How many records wait at egress, when those are all that ingress has read."""
+        read = pipeline.client.committed(pipeline.group, pipeline.input)[0]
+        return read if waiting(workers["main"]) == read else 0
+
+    kept = until("what it has let through", let_through)
+    positions += [id_ for _ in range(50) for id_ in pipeline.publish("0.5 text")]
     assert pipeline.client.committed(pipeline.group, pipeline.input)[0] == kept
-    assert [line for line in front.lines if "reading waits for the model b" in line]
+    assert pipeline.client.lag(pipeline.group, pipeline.input) >= 50
     assert front.get("readyz")[0] == 200, "nothing is wrong with it"
     pipeline.run_groups("b")
     results, dead = pipeline.ended()

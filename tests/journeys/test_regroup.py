@@ -30,11 +30,18 @@ def assert_each_came_once(pipeline: Pipeline, ids: list[str]) -> None:
 
 
 def test_fused_then_split_then_fused_again_delivers_each_record_once(pipeline: Pipeline) -> None:
-    pipeline.write(topics={"partitions": 3}, preprocess=STEPS)
+    gate = pipeline.folder / "go"
+    pipeline.write(topics={"partitions": 3}, preprocess=[{"hold": {"file": str(gate)}}])
     worker = pipeline.run("--worker", "w1")
-    ids = pipeline.publish(*(f"1.0 first{at}" for at in range(300)))
-    until("some results", lambda: worker.figure("headrace_records_total") > 30)
-    assert worker.terminate() == 0
+    ids: list[str] = []
+    for partition in range(3):
+        texts = ("hold" if at == 30 else f"1.0 first{at}" for at in range(200))
+        ids += pipeline.publish(*texts, partition=partition)
+    until("a batch that is held", (pipeline.folder / "go.held").exists)
+    worker.process.terminate()
+    until("the end of reading", lambda: any("stopping" in line for line in worker.lines))
+    gate.touch()
+    assert worker.end() == 0
     assert pipeline.client.lag(pipeline.group, pipeline.input) > 0, "it was stopped in the middle"
 
     pipeline.write(topics={"partitions": 3}, preprocess=STEPS, groups=SPLIT)

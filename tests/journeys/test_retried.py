@@ -80,7 +80,7 @@ def test_a_parallel_route_answers_without_a_model_that_is_away_and_waits_aside_w
         pipeline.run()
     (first,) = pipeline.publish("both are away")
     aside = f"{pipeline.name}.retry.ingress"
-    (waiting,) = pipeline.client.first(aside, 1)
+    waiting = pipeline.client.first(aside, 1)[0]  # it may have gone round once more since
     assert waiting.header("headrace.retry.source") == first
     back.touch()
     pipeline.publish("one is away")
@@ -93,7 +93,7 @@ def test_a_parallel_route_answers_without_a_model_that_is_away_and_waits_aside_w
 def test_patience_ends_for_what_waits_aside_and_says_how_often_it_was_tried(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.write(
         preprocess=[{"needs": {"file": str(tmp_path / "never")}}],
-        delivery={**WAITS, "retries": 0, "patience": "3s"},
+        delivery={**WAITS, "retries": 0, "patience": "6s"},
     )
     pipeline.run()
     began = time.monotonic()
@@ -101,7 +101,7 @@ def test_patience_ends_for_what_waits_aside_and_says_how_often_it_was_tried(pipe
     pipeline.publish("after it")
     assert [seen.body["output"]["text"] for seen in pipeline.outputs(1)] == ["after it"]
     (letter,) = pipeline.dead_letters(1)
-    assert time.monotonic() - began >= 3
+    assert time.monotonic() - began >= 6
     assert letter.value == b'{"text": "needs it"}'
     assert int(letter.header("headrace.attempt")) >= 3
     offset = letter.header("__streams.errors.offset")

@@ -31,7 +31,7 @@ APART = {
     "expert": {"stages": ["expert"]},
     "treated": {"stages": ["expert.better.treatment"]},
 }
-SLOW_MS = 8
+SLOW_MS = 20
 
 
 class Facts(NamedTuple):
@@ -59,7 +59,7 @@ def sections(pipeline: Pipeline, *weights: int, **more: Any) -> dict[str, Any]:
             },
             "stricter": {"variants": {"lax": {}, "strict": {"set": strict}}, "segment": "value.country == 'nl'"},
         },
-        "holdout": 0.1,
+        "holdout": 0.3,  # whom it holds out hangs on the pipeline's name, another one each time: enough in any case
         **more,
     }
 
@@ -158,7 +158,7 @@ def test_a_unit_meets_what_experiment_show_says_in_every_partition(
 ) -> None:
     results = request.getfixturevalue(run).results
     held, better, stricter = (shown(pipeline, name) for name in ("holdout", "better", "stricter"))
-    assert min(Counter(better.values()).values()) > 10
+    assert min(Counter(better.values()).values()) > 5
     assert len(held) > 1
     for seen in results:
         unit, is_dutch = seen.body["unit"], _is_dutch(seen)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.broker
 
 APART = {"front": {"stages": ["ingress"]}, "echo": {"models": ["echo"]}}
 GROUPS = {"front", "echo", "main"}
-BACK_S = 4.0
+AT_ONCE = "starting it again in 0.1 s"
 
 
 class Supervisor:
@@ -54,22 +53,22 @@ def test_records_go_through_all_children_and_a_signal_ends_them_all(pipeline: Pi
     assert [pid for pid in pids if pid and Path(f"/proc/{pid}").exists()] == []
 
 
-def test_a_killed_child_is_back_within_seconds_and_nothing_is_lost(pipeline: Pipeline, supervisor: Supervisor) -> None:
+def test_a_killed_child_is_started_again_at_once_and_nothing_is_lost(
+    pipeline: Pipeline, supervisor: Supervisor
+) -> None:
     published = pipeline.publish(*(f"1.0 text{at}" for at in range(20)))
     pipeline.outputs(20)
-    took: dict[str, float] = {}
     for group in sorted(GROUPS):
         pid = supervisor.children()[group].pid
         assert pid is not None
-        begun = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         published += pipeline.publish(f"1.0 after the death of {group}")
         pipeline.outputs(len(published))
-        took[group] = time.monotonic() - begun
         until("all children", lambda: {c.doing for c in supervisor.children().values()} == {"ready"})
         assert supervisor.children()[group].starts == 2
     results, dead = pipeline.ended()
     assert dead == []
     assert {seen.body["id"] for seen in results} == set(published)
-    assert min(took.values()) < BACK_S, took  # other tests may have the processor while one of them starts
+    said = [event["message"] for event in supervisor.worker.events if AT_ONCE in event["message"]]
+    assert [message.partition(" ")[0] for message in said] == sorted(GROUPS)
     assert supervisor.worker.terminate(40) == 0

@@ -112,7 +112,7 @@ async def test_large_messages_are_made_one_by_one_and_small_ones_together(
 ) -> None:
     client, name = Client(kafka.bootstrap), topic()
     client.make_topic(name, 1)
-    client.publish(name, *({"value": b"x" * size} for _ in range(12)), **{"linger.ms": 50})
+    client.publish(name, *({"value": b"x" * size} for _ in range(12)), **{"linger.ms": 5_000})
     monkeypatch.setattr(bounded_consumer, "_USUAL_BYTES", 100_000)
     counts = list[int]()
     made = bounded_consumer._Run

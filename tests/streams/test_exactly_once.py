@@ -104,6 +104,8 @@ class Bench:
         ]
         asked = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=named)
         self.client.admin.incremental_alter_configs([asked])[asked].result(20)
+        wanted = {key.replace("_", "."): value for key, value in config.items()}
+        until("the settings", lambda: wanted.items() <= self.client.config(topic).items())
 
     async def _seen(self, topic: str, is_open: bool) -> list[Seen]:
         if is_open:

@@ -8,6 +8,7 @@ from headrace.streams.access.connection import Connection
 from headrace.streams.errors import BrokerUnreachableError
 from headrace.streams.observer import Observer
 from headrace.streams.offsets import committed_offsets, end_offsets, holds_unread, lags, link_lags
+from tests.support.client import until
 from tests.support.controlled import Controlled
 
 pytestmark = pytest.mark.broker
@@ -76,6 +77,7 @@ async def test_what_was_aborted_is_lag_but_nothing_to_read(controlled: Controlle
     topic, group = make_link(controlled, "echo", 1), f"{controlled.pipeline}.echo"
     controlled.client.commit(group, topic, {0: 1})
     controlled.client.publish_in_transaction(topic, b"frame", is_committed=False)
+    until("the end of the transaction", lambda: controlled.client.is_settled(topic))
     async with Observer(controlled.connection, "test") as observer:
         assert await link_lags(observer, controlled.pipeline) == {"echo": 2}
         assert not await holds_unread(observer, group, topic)

@@ -70,8 +70,8 @@ def test_a_record_that_no_model_answers_gets_the_fallback_and_one_answer_is_enou
 @pytest.mark.parametrize("groups", [{}, APART], ids=["fused", "apart"])
 @pytest.mark.provokes("HR535")
 def test_a_model_whose_turn_comes_after_the_deadline_is_left_out(processes: Start, groups: Mapping[str, Any]) -> None:
-    models = {**MODELS, "b": {"echo": {"ms": 1100}}}
-    made = processes(**parallel(models=models, groups=groups, delivery={"deadline": "1s"}))
+    models = {**MODELS, "b": {"echo": {"ms": 2_100}}}
+    made = processes(**parallel(models=models, groups=groups, delivery={"deadline": "2s"}))
     through(made, ["0.4 sad"], timestamp_ms=int(time.time() * 1000))
     body = made.results[0]
     assert (body["status"], body["output"]["votes"]) == ("ok", {"sad": 2})

@@ -192,10 +192,20 @@ class Client:
         return asyncio.run(ask())
 
     def commit(self, group: str, topic: str, offsets: dict[int, int], metadata: str = "") -> None:
-        """Commit offsets for a group that has no members."""
-        with self._consumer(group) as consumer:
-            wanted = [TopicPartition(topic, number, offset, metadata) for number, offset in offsets.items()]
-            consumer.commit(offsets=wanted, asynchronous=False)
+        """Commit offsets for a group that has no members, or none once one that just ended counts as gone."""
+        wanted = [TopicPartition(topic, number, offset, metadata) for number, offset in offsets.items()]
+
+        def ask() -> bool:
+            with self._consumer(group) as consumer:
+                try:
+                    consumer.commit(offsets=wanted, asynchronous=False)
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError.UNKNOWN_MEMBER_ID:
+                        raise
+                    return False
+            return True
+
+        until(f"{group} to be without members", ask)
 
     def lag(self, group: str, topic: str) -> int:
         """Return how many messages the group has not committed."""
@@ -222,22 +232,20 @@ class Client:
                 seen += _seen(one for one in found if not _is_end(one))
         return seen
 
-    def first(self, topic: str, count: int) -> list[Seen]:
+    def first(self, topic: str, count: int, *, patience_s: float = PATIENCE_S) -> list[Seen]:
         """Return the messages of a topic as soon as there are that many."""
         until(f"topic {topic}", lambda: self.partitions(topic))
         starts = {number: first for number, (first, _) in self.ends(topic).items()}
-        return self._read(topic, starts, lambda seen: len(seen) >= count, f"{count} messages in {topic}")
+        return self._read(topic, starts, count, patience_s)
 
-    def _read(
-        self, topic: str, starts: dict[int, int], is_enough: Callable[[list[Seen]], bool], what: str = "the end"
-    ) -> list[Seen]:
+    def _read(self, topic: str, starts: dict[int, int], count: int, patience_s: float) -> list[Seen]:
         seen: list[Seen] = []
         with self._consumer() as consumer:
             consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
-            deadline = time.monotonic() + PATIENCE_S
-            while not is_enough(seen):
+            deadline = time.monotonic() + patience_s
+            while len(seen) < count:
                 assert time.monotonic() < deadline, (
-                    f"waited for {what}; seen {len(seen)}: {[one.value for one in seen]}"
+                    f"waited for {count} messages in {topic}; seen {len(seen)}: {[one.value for one in seen]}"
                 )
                 seen += _seen(consumer.consume(1000, timeout=0.05))
         return seen

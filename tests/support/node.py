@@ -17,9 +17,10 @@ from headrace.streams.broker.folders import Folders
 from headrace.streams.broker.jars import kafka_jars
 from headrace.streams.broker.java import find_java
 from headrace.streams.broker.launch import await_answer
-from headrace.streams.broker.port import HOST, free
+from headrace.streams.broker.port import HOST
 from headrace.streams.broker.settings import java_options, log_settings, server_settings
 from headrace.streams.broker.state import Started, remember
+from tests.support.port import free_port
 
 __all__ = ["Cluster", "Node", "new_cluster_id"]
 
@@ -50,7 +51,7 @@ class Node:
         prefix: Sequence[str] = (),
     ) -> None:
         self.home, self.folders, self.settings = home, Folders.of(home), dict(settings)
-        self.port, self.controller_port = free(), free()
+        self.port, self.controller_port = free_port(), free_port()
         self._words, self._cluster_id, self._prefix = words, cluster_id or new_cluster_id(), prefix
         self._started: Started | None = None
         self._is_formatted = False

@@ -9,7 +9,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.streams.broker.port import HOST, free
+from headrace.streams.broker.port import HOST
+from tests.support.port import free_port
 
 __all__ = ["PROXIED", "Proxy", "proxied_settings"]
 
@@ -40,7 +41,7 @@ class Proxy:
     """
 
     def __init__(self, target_port: int = 0) -> None:
-        self.port, self.target_port = free(), target_port or free()
+        self.port, self.target_port = free_port(), target_port or free_port()
         self.carried_bytes = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="proxy")

@@ -21,11 +21,12 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from headrace.streams.broker.port import HOST, free
+from headrace.streams.broker.port import HOST
 from tests.support.certificates import KEY_PASSWORD, Authority
 from tests.support.client import Client
 from tests.support.node import Node
 from tests.support.pipeline import Pipeline
+from tests.support.port import free_port
 
 __all__ = ["PASSWORD", "Rule", "Secured", "rules_of", "user_of"]
 
@@ -60,7 +61,7 @@ class Secured:
         self.authority, self.stranger = Authority(home, "authority"), Authority(home, "stranger")
         broker = self.authority.sign("broker", HOST)  # "localhost" is another host
         self.client_certificate = self.authority.sign("headrace-client", password=KEY_PASSWORD)
-        self.ports = {name: free() for name in LISTENERS}
+        self.ports = {name: free_port() for name in LISTENERS}
         self.node = Node(home, self._settings(broker))
 
     def start(self) -> Secured:

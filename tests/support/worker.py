@@ -9,7 +9,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.support.client import until
 __all__ = ["PLUGINS", "Worker"]
 
 PLUGINS = Path(__file__).with_name("site")  # a distribution of steps that misbehave, found as a stranger's would be
-ANSWER_S = 5.0
+ANSWER_S = 20.0
 
 
 class Worker:
@@ -88,6 +89,15 @@ class Worker:
         families = text_string_to_metric_families(self.get("metrics")[1])
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         return sum(one.value for one in samples if labels.items() <= one.labels.items())
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """SIGSTOP: it is there, as a worker that a long batch or a slow disk holds, and reads nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL: no chance to say or save anything."""

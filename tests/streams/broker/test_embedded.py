@@ -129,7 +129,7 @@ def test_a_broker_whose_starter_was_killed_is_taken_over(broker_home: Path) -> N
     assert begun
     assert cluster(begun.port) is None, "it was killed too late to prove anything"
     assert start(broker_home) == begun
-    assert cluster(begun.port)
+    assert cluster(begun.port, timeout_seconds=20)
 
 
 def test_an_interrupted_start_leaves_nothing_running(broker_home: Path) -> None:
@@ -170,7 +170,7 @@ def test_without_a_wish_a_taken_usual_port_is_passed_over_and_said(
         told: list[str] = []
         running = start(broker_home, progress=told.append)
     assert f"port {usual} is taken; using {running.port}" in told
-    assert cluster(running.port)
+    assert cluster(running.port, timeout_seconds=20)
 
 
 def test_a_home_with_any_letters_and_the_bundled_java_do(monkeypatch: pytest.MonkeyPatch, broker_home: Path) -> None:

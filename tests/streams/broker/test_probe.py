@@ -40,7 +40,7 @@ BROKER = b"\0\0\0\1" + b"\0\4host" + b"\0\0\x23\x84" + b"\xff\xff"  # id, host, 
 
 @pytest.mark.broker
 def test_a_kafka_that_serves_names_its_cluster(kafka: Running) -> None:
-    assert len(cluster(kafka.port) or "") == 22
+    assert len(cluster(kafka.port, timeout_seconds=20) or "") == 22
 
 
 def test_a_port_that_nobody_opened_serves_nobody() -> None:

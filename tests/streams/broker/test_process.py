@@ -28,7 +28,10 @@ def wait_for(text: str, file: Path) -> None:
 
 
 def test_a_spawned_process_has_a_session_and_an_output_of_its_own(tmp_path: Path) -> None:
-    pid, born = spawn("import os, sys; print(os.getsid(0), sys.stdin.read()); print('err', file=sys.stderr)", tmp_path)
+    go = tmp_path / "go"
+    waits = f"import os, sys, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+    pid, born = spawn(f"{waits}print(os.getsid(0), sys.stdin.read()); print('err', file=sys.stderr)", tmp_path)
+    go.touch()
     os.waitpid(pid, 0)
     assert (tmp_path / "out").read_text().split() == [str(pid), "err"]
     assert process.birth(pid) != born

@@ -60,7 +60,7 @@ def test_a_broker_is_started_looked_at_and_stopped(broker_home: Path) -> None:
 
     facts = json.loads(run("status", "--json").stdout)
     assert (facts["state"], facts["bootstrap"]) == ("running", address)
-    assert cluster(facts["port"])
+    assert cluster(facts["port"], timeout_seconds=20)
     assert Path(facts["data"]).is_dir()
 
     logged = run("logs", "-n", "3")

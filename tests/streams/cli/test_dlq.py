@@ -237,13 +237,13 @@ def test_a_letter_is_redriven_once_and_again_only_when_asked(headrace: Headrace,
     outcome = headrace("dlq", "redrive", controlled.file, "--yes", "--json")
     said = json.loads(outcome.out)
     assert (said["picked"], said["redriven"], said["redriven_before"], said["done"]) == (1, 1, 1, True)
+    inputs(controlled, 2)
     outcome = headrace("dlq", "redrive", controlled.file, "--yes")
     assert outcome.out.splitlines() == [
         "",
         "2 letters left out: redriven already; --again takes them once more",
         "nothing to redrive",
     ]
-    inputs(controlled, 2)
 
     assert headrace("dlq", "redrive", controlled.file, first, "--again", "--yes").code == 0
     inputs(controlled, 3)
@@ -361,16 +361,16 @@ def test_a_rate_is_kept(headrace: Headrace, controlled: Controlled) -> None:
         bury(controlled)
     said = json.loads(headrace("dlq", "redrive", controlled.file, "--rate", "5/s", "--yes", "--json").out)
     assert said["redriven"] == 11
-    assert 1.8 <= said["seconds"] < 6
+    assert said["seconds"] >= 1.8
 
 
 @pytest.mark.provokes("HR446")
 def test_of_two_that_redrive_at_once_one_ends_and_nothing_goes_twice(
     headrace: Headrace, controlled: Controlled
 ) -> None:
-    for _ in range(60):
+    for _ in range(40):
         bury(controlled)
-    command = [sys.executable, "-m", "headrace", "dlq", "redrive", str(controlled.file), "--yes", "--rate", "20/s"]
+    command = [sys.executable, "-m", "headrace", "dlq", "redrive", str(controlled.file), "--yes", "--rate", "1/s"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as slow:
         controlled.client.first(controlled.pipeline, 1)
         outcome = headrace("dlq", "redrive", controlled.file, "--yes")
@@ -378,4 +378,4 @@ def test_of_two_that_redrive_at_once_one_ends_and_nothing_goes_twice(
     assert outcome.code == 0
     assert slow.returncode == 1
     assert said.startswith("HR446 another redrive of this pipeline began; ")
-    inputs(controlled, 60)
+    inputs(controlled, 40)

@@ -18,11 +18,12 @@ PATIENCE_S = 30.0
 SUPERVISE = """
 import json, os, sys
 from pathlib import Path
-from headrace.streams.supervisor.child import ChildSpec
+from headrace.streams.supervisor import child
 from headrace.streams.supervisor.supervise import supervise
 
 said = json.loads(sys.argv[1])
-specs = [ChildSpec(name, argv, dict(os.environ)) for name, argv in said.pop("children").items()]
+child.OUTPUT_S = said.pop("output_s", 20)  # this machine may stand still for longer than those that are supervised
+specs = [child.ChildSpec(name, argv, dict(os.environ)) for name, argv in said.pop("children").items()]
 said["state_file"] = Path(said["state_file"]) if "state_file" in said else None
 sys.exit(supervise(specs, **said))
 """

@@ -124,7 +124,7 @@ def test_who_failed_after_it_was_ready_is_tried_again(supervisor: Start, tmp_pat
 
 @pytest.mark.provokes("HR413")
 def test_a_child_that_does_not_end_is_killed_and_named(supervisor: Start) -> None:
-    running = supervisor({"main": PATIENT, "expert": DEAF}, patience_s=0.5)
+    running = supervisor({"main": PATIENT, "expert": DEAF}, patience_s=5)
     running.said(r"\| up", 2)
     assert running.stop() == 1
     assert running.lines[-1].endswith("HR413 1 of 2 workers did not end well: expert was killed by SIGKILL")
@@ -230,6 +230,7 @@ def test_a_child_may_close_its_output_and_live_on(supervisor: Start, tmp_path: P
     code = f"import os, signal\nos.close(1); os.close(2)\nopen({str(closed)!r}, 'w').close()\n"
     running = supervisor({"main": code + "signal.pause()"})
     until("it to have closed its output", closed.exists)
+    running.said("main started")
     os.kill(running.pids[0], 0)
     assert running.stop() == 0
 
@@ -241,10 +242,12 @@ def test_what_a_dying_child_wrote_last_is_heard_even_without_an_end_of_line(supe
     assert running.lines[-1].endswith("it said: half a li")
 
 
-def test_a_grandchild_that_keeps_the_pipe_does_not_delay_the_next_start(supervisor: Start) -> None:
-    leaves = "import os\nif os.fork() == 0:\n    import signal; signal.alarm(20); signal.pause()\nos.abort()"
-    running = supervisor({"main": leaves})
-    running.said("main started", 3)
+def test_a_grandchild_that_keeps_the_pipe_does_not_delay_the_next_start(supervisor: Start, tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    code = f"file = open({str(tries)!r}, 'a'); file.write('x'); file.close()\nimport os, signal\n"
+    code += f"if os.path.getsize({str(tries)!r}) < 3:\n    if os.fork() == 0: signal.alarm(20); signal.pause()\n"
+    running = supervisor({"main": f"{code}    os.abort()\n{PATIENT}"}, output_s=0.5)
+    running.said(r"main +\| up")
     assert running.stop() == 0
 
 
