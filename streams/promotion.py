@@ -100,6 +100,7 @@ async def move_alias(
             reason = f"taken back: {error}" if isinstance(error, NotPromotedError) else "taken back"
             again = [] if old == new else answers_of(before, move.model, old)
             await put(AliasMove(version=old), *again, reason=reason)
+            tell(f"taken back: {move.reference} is {move.model}@{old}")
             raise
     return True
 

@@ -14,8 +14,8 @@ __all__ = ["waiting"]
 def waiting() -> Iterator[Callable[[str], None]]:
     """Give a function that is told, phrase by phrase, what is being waited for.
 
-    On a terminal the last phrase spins and vanishes at the end; the ones before it stay, since they tell what was
-    decided ("port 9092 is taken; using 40123").
+    On a terminal the last phrase spins and vanishes when all went well; the ones before it stay, since they tell what
+    was decided ("port 9092 is taken; using 40123").
     """
     if not is_terminal():
         yield lambda phrase: say(printable(phrase))
@@ -32,4 +32,9 @@ def waiting() -> Iterator[Callable[[str], None]]:
             told.append(Text(printable(phrase), style="dim"))
             spinner.update(told[-1])
 
-        yield tell
+        try:
+            yield tell
+        except BaseException:  # Ctrl-C among them: what was awaited, or done last, is the answer to "what now?"
+            if told:
+                console.print(told[-1])
+            raise

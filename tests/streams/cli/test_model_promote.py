@@ -145,6 +145,7 @@ def test_a_move_that_is_broken_off_when_all_have_followed_is_taken_back(
         outcome = headrace("model", "promote", expert.file, "reviews@2")
     worker.join()
     assert outcome.code == 130
+    assert "\ntaken back: reviews@prod is reviews@1\n" in outcome.err
     assert told[1] == AliasMove(version="2"), "all had followed"
     assert expert.settings()["alias/reviews@prod"] == {"version": "1", "before": ""}
     assert registry.aliases("reviews") == {"prod": 1}
