@@ -116,7 +116,7 @@ class Bench:
 
     def make(self, topic: str, partitions: int = 4) -> None:
         """Make a topic."""
-        client = AdminClient({"bootstrap.servers": self.bootstrap})  # kept: the answer dies with its client
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})  # kept: the answer dies with it
         client.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
 
     @contextmanager
