@@ -305,6 +305,11 @@ class RecordLoop:
             log.warning("the journal was not closed: %s: %s", type(error).__name__, error)
 
     async def _finish(self) -> bool:
+        """Let every batch in flight end, and commit; whether all of them ended well.
+
+        Raises:
+            KafkaError: a commit failed, this one or the timer's before it.
+        """
         async with self._lock:
             outcomes = await self._flights.landed()
             self._flights.clear()
@@ -316,8 +321,9 @@ class RecordLoop:
                 self._standing.is_intact = False
             try:
                 await self._delivery.commit()  # a flight notes its offsets only after those before it: these are safe
+                self._timer.raise_failed()  # what its commit was to take is noted no more, so this one did not take it
             except BaseException:
-                self._standing.is_intact = False
+                self._standing.is_stale, self._standing.is_intact = True, False
                 raise
         for failure in failures:
             log.warning("a batch did not end and will be read again: %s: %s", type(failure).__name__, failure)
@@ -330,7 +336,6 @@ class RecordLoop:
             HeadraceError: one of them stops the worker.
             KafkaError: a commit failed, this one or one before it.
         """
-        self._timer.raise_failed()
         await self._finish()
         for one in held:
             if one.is_final:

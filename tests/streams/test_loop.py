@@ -323,6 +323,17 @@ async def test_what_is_not_committed_before_a_held_record_or_not_ours_is_not_kno
     assert world.intact == [False, False]
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+async def test_who_waits_for_a_commit_hears_that_the_one_on_time_has_failed(is_stopped: bool) -> None:
+    """It took the offsets with it: the next commit has nothing to do, and is no sign that they are committed."""
+    world = World(4)
+    world.loop._standing.is_stale, world.loop._standing.is_intact = False, True
+    world.loop._timer._failure = KafkaConnectionError("gone")
+    with pytest.raises(KafkaConnectionError):
+        await (world.loop.stop() if is_stopped else world.loop.held().__aenter__())
+    assert (world.loop._standing.is_stale, world.loop._standing.is_intact) == (True, False), "it is read again"
+
+
 async def test_a_wait_that_is_over_by_time_is_not_told_again_while_its_partition_waits() -> None:
     world = Holder(0, -1, times=1)
     tick = Message(Position(TP.topic, TP.partition, -1), None, None, (), 0)

@@ -10,8 +10,8 @@ from headrace.streams.broker.port import fault
 
 __all__ = ["free_port"]
 
-FIRST, EACH = 20_000, 3_000  # Linux gives those from 32,768 on; each process of the suite has some of its own
-_OWN = FIRST + EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+FIRST, EACH = 20_000, 3_000  # Linux gives those from 32,768 on; the suite's four processes have some each
+_OWN = FIRST + EACH * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
 _turns = itertools.count(random.randrange(EACH))
 
 
